@@ -1,0 +1,118 @@
+package transform
+
+import (
+	"bytes"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// A change is one field of mapping_data; nil is NULL.
+type change struct {
+	field                   []byte
+	beforeValue, afterValue []byte
+	beforeLabel, afterLabel []byte
+}
+
+// collectChanges reads the changed fields and their labels. Without an entity
+// there are none.
+func (t *Transformer) collectChanges(hasEntity bool) {
+	t.changes, t.labels = t.changes[:0], t.labels[:0]
+	if !hasEntity {
+		return
+	}
+	t.labels = t.sortedKeys(t.labels, t.values[colMappingDataText])
+	t.fields = t.sortedKeys(t.fields[:0], t.values[colMappingData])
+	for _, f := range t.fields {
+		c := change{field: f.key}
+		c.beforeValue, c.afterValue = t.pair(f.value)
+		if c.beforeValue == nil && c.afterValue == nil {
+			continue
+		}
+		c.beforeLabel, c.afterLabel = t.label(f.key)
+		t.changes = append(t.changes, c)
+	}
+}
+
+// sortedKeys appends the keys of the object at node i in byte order; none if
+// it is not an object.
+func (t *Transformer) sortedKeys(dst []member, i int) []member {
+	if i == 0 || t.nodes[i].kind != '{' {
+		return dst
+	}
+	for j := i + 1; j < int(t.nodes[i].next); j = int(t.nodes[j+1].next) {
+		dst = append(dst, member{key: text(t.src, &t.nodes[j]), value: j + 1})
+	}
+	slices.SortFunc(dst, func(a, b member) int { return bytes.Compare(a.key, b.key) })
+	return dst
+}
+
+// pair reads [after], [before, after] or a bare value, which counts as
+// [after]. More than two elements are after, as their JSON text.
+func (t *Transformer) pair(i int) (before, after []byte) {
+	n := &t.nodes[i]
+	if n.kind != '[' {
+		return nil, t.anyText(i)
+	}
+	first := i + 1
+	if first == int(n.next) {
+		return nil, nil
+	}
+	second := int(t.nodes[first].next)
+	switch {
+	case second == int(n.next):
+		return nil, t.anyText(first)
+	case t.nodes[second].next == n.next:
+		return t.anyText(first), t.anyText(second)
+	default:
+		return nil, t.anyText(i)
+	}
+}
+
+// anyText returns the value at node i as text, an array or object as its JSON
+// text; nil is NULL.
+func (t *Transformer) anyText(i int) []byte {
+	if v, held := t.textAt(i); held {
+		return v
+	}
+	return appendJSON(nil, t.src, t.nodes, i, asSent)
+}
+
+// label returns the labels of a field; nil is NULL, for which "-" stands too.
+func (t *Transformer) label(field []byte) (before, after []byte) {
+	i, ok := slices.BinarySearchFunc(t.labels, field, func(m member, key []byte) int { return bytes.Compare(m.key, key) })
+	if !ok {
+		return nil, nil
+	}
+	before, after = t.pair(t.labels[i].value)
+	return unlessDash(before), unlessDash(after)
+}
+
+func unlessDash(label []byte) []byte {
+	if string(label) == "-" {
+		return nil
+	}
+	return label
+}
+
+// appendChanges writes the repeated record.
+func (t *Transformer) appendChanges(w *rowWriter) {
+	num := w.field(Record)
+	for i := range t.changes {
+		c := &t.changes[i]
+		columns := [...][]byte{c.field, c.beforeValue, c.afterValue, c.beforeLabel, c.afterLabel}
+		size := 0
+		for _, v := range columns {
+			if v != nil {
+				size += 1 + protowire.SizeBytes(len(v)) // field numbers below 16 take one byte
+			}
+		}
+		w.buf = protowire.AppendTag(w.buf, num, protowire.BytesType)
+		w.buf = protowire.AppendVarint(w.buf, uint64(size))
+		for j, v := range columns {
+			if v != nil {
+				w.buf = appendBytesField(w.buf, protowire.Number(j+1), v)
+			}
+		}
+	}
+}

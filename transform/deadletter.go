@@ -1,0 +1,83 @@
+package transform
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"time"
+)
+
+// maxPart is how much of a dead letter's payload one row holds, in bytes.
+// Together with the rest of the row it stays below [MaxRow].
+const maxPart = 4 << 20
+
+// A DeadLetter is an event that could not become rows.
+type DeadLetter struct {
+	Rejection *Rejection
+	Payload   []byte // as received
+
+	Attributes    map[string]string // of the message; nil where there are none
+	MessageID     string            // "" where there is none
+	PublishedAt   time.Time         // zero where unknown
+	DeadAt        time.Time
+	Attempts      int // deliveries so far; 0 where unknown
+	WorkerVersion string
+}
+
+// AppendDeadLetter appends the letter's rows to dead_letters: one, or for a
+// payload above 4 MiB one for each part of it, since a row has a limit.
+func (r *Rows) AppendDeadLetter(l DeadLetter) {
+	digest := sha256.New()
+	digest.Write([]byte(l.Rejection.Reason))
+	digest.Write([]byte{0})
+	digest.Write(l.Payload)
+	id := hex.EncodeToString(digest.Sum(nil)[:16])
+
+	parts := max(1, (len(l.Payload)+maxPart-1)/maxPart)
+	for part := range parts {
+		w := r.begin(DeadLetters)
+		w.str(id)
+		w.str(string(l.Rejection.Reason))
+		w.str(string(l.Rejection.Stage))
+		w.str(l.Rejection.Error())
+		w.str(l.Rejection.Fingerprint())
+		w.bytes(l.Payload[part*maxPart : min((part+1)*maxPart, len(l.Payload))])
+		w.json(appendAttributes(nil, l.Attributes))
+		w.str(l.MessageID)
+		w.time(l.PublishedAt)
+		w.time(l.DeadAt)
+		if l.Attempts > 0 {
+			w.int(int64(l.Attempts))
+		} else {
+			w.null()
+		}
+		w.str(l.WorkerVersion)
+		w.int(int64(part + 1))
+		w.int(int64(parts))
+		w.end()
+	}
+}
+
+// appendAttributes appends a JSON object with sorted keys, nothing for no
+// attributes.
+func appendAttributes(dst []byte, attributes map[string]string) []byte {
+	if len(attributes) == 0 {
+		return dst
+	}
+	keys := make([]string, 0, len(attributes))
+	for k := range attributes {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		if i == 0 {
+			dst = append(dst, '{')
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, []byte(k))
+		dst = append(dst, ':')
+		dst = appendString(dst, []byte(attributes[k]))
+	}
+	return append(dst, '}')
+}

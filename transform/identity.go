@@ -1,0 +1,152 @@
+package transform
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// canonicalizer writes the canonical form of a JSON text: RFC 8785, with
+// integers kept digit for digit, since ids outgrow a double's 53 bits. It
+// gives the same bytes as the library's Canonicalize with raw integers, from
+// the nodes that decoding has made anyway.
+type canonicalizer struct {
+	src   []byte
+	nodes []node
+	out   []byte
+	keys  []member // stack of the keys of the objects being written
+}
+
+// A member is one key of an object, to be sorted.
+type member struct {
+	prefix uint64 // the key's first 8 bytes, big-endian, so that most comparisons are one
+	key    []byte
+	value  int // node of the value
+}
+
+// eventID returns the first 16 bytes of SHA-256 over the canonical form of the
+// whole text.
+func (c *canonicalizer) eventID(src []byte, nodes []node) (id [16]byte) {
+	c.src, c.nodes, c.out = src, nodes, c.out[:0]
+	c.value(0)
+	sum := sha256.Sum256(c.out)
+	copy(id[:], sum[:])
+	c.src, c.nodes = nil, nil
+	return id
+}
+
+func (c *canonicalizer) value(i int) {
+	n := &c.nodes[i]
+	switch n.kind {
+	case '{':
+		c.object(i)
+	case '[':
+		c.out = append(c.out, '[')
+		for j := i + 1; j < int(n.next); j = int(c.nodes[j].next) {
+			if j > i+1 {
+				c.out = append(c.out, ',')
+			}
+			c.value(j)
+		}
+		c.out = append(c.out, ']')
+	case '0':
+		c.out = appendCanonicalNumber(c.out, c.src[n.start:n.end])
+	default:
+		c.out = appendJSON(c.out, c.src, c.nodes, i, asSent)
+	}
+}
+
+func (c *canonicalizer) object(i int) {
+	base := len(c.keys)
+	for j := i + 1; j < int(c.nodes[i].next); j = int(c.nodes[j+1].next) {
+		key := text(c.src, &c.nodes[j])
+		c.keys = append(c.keys, member{prefix: prefix(key), key: key, value: j + 1})
+	}
+	slices.SortFunc(c.keys[base:], compareMembers)
+	c.out = append(c.out, '{')
+	for k, end := base, len(c.keys); k < end; k++ {
+		if k > base {
+			c.out = append(c.out, ',')
+		}
+		m := c.keys[k]
+		if n := &c.nodes[m.value-1]; n.escaped {
+			c.out = appendString(c.out, m.key)
+		} else {
+			c.out = append(c.out, c.src[n.start:n.end]...)
+		}
+		c.out = append(c.out, ':')
+		c.value(m.value)
+	}
+	c.out = append(c.out, '}')
+	c.keys = c.keys[:base]
+}
+
+func prefix(key []byte) uint64 {
+	var p uint64
+	for i := range 8 {
+		p <<= 8
+		if i < len(key) {
+			p |= uint64(key[i])
+		}
+	}
+	return p
+}
+
+// compareMembers orders keys by their UTF-16 code units, as RFC 8785 asks.
+// For ASCII that is the order of the bytes.
+func compareMembers(a, b member) int {
+	const ascii = 0x8080808080808080
+	if a.prefix != b.prefix && (a.prefix|b.prefix)&ascii == 0 {
+		if a.prefix < b.prefix {
+			return -1
+		}
+		return 1
+	}
+	return compareUTF16(a.key, b.key)
+}
+
+// compareUTF16 orders valid UTF-8 text by UTF-16 code units. That differs from
+// the order of the bytes only where a character beyond the basic plane, a
+// surrogate pair in UTF-16, meets one from U+E000 up.
+func compareUTF16(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	for n > 0 && n < len(a) && !utf8.RuneStart(a[n]) || n > 0 && n < len(b) && !utf8.RuneStart(b[n]) {
+		n--
+	}
+	a, b = a[n:], b[n:]
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) - len(b)
+	}
+	x, _ := utf8.DecodeRune(a)
+	y, _ := utf8.DecodeRune(b)
+	if (x > 0xFFFF) == (y > 0xFFFF) {
+		return bytes.Compare(a, b)
+	}
+	return int(firstUnit(x)) - int(firstUnit(y))
+}
+
+func firstUnit(r rune) rune {
+	if r <= 0xFFFF {
+		return r
+	}
+	high, _ := utf16.EncodeRune(r)
+	return high
+}
+
+func appendCanonicalNumber(dst, lit []byte) []byte {
+	if isInteger(lit) && !(len(lit) == 2 && lit[0] == '-' && lit[1] == '0') {
+		return append(dst, lit...)
+	}
+	v := jsontext.Value(bytes.Clone(lit))
+	if err := v.Canonicalize(jsontext.CanonicalizeRawInts(false)); err != nil {
+		panic("transform: canonicalize a number that was found valid: " + err.Error())
+	}
+	return append(dst, v...)
+}
