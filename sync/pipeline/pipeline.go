@@ -183,17 +183,19 @@ func (p *Pipeline) submit(ctx context.Context, msgs []*Message, settler Settler)
 		// A worker keeps the message, not the slice.
 		s.msgs = []*Message{msgs[0]}
 	}
-	var cause error
-	select {
-	case p.in <- s:
-		if s.taken != nil {
-			<-s.taken
+	cause := context.Cause(p.writes) // else a worker that stands ready might still win
+	if cause == nil {
+		select {
+		case p.in <- s:
+			if s.taken != nil {
+				<-s.taken
+			}
+			return nil
+		case <-ctx.Done():
+			cause = context.Cause(ctx)
+		case <-p.writes.Done():
+			cause = context.Cause(p.writes)
 		}
-		return nil
-	case <-ctx.Done():
-		cause = context.Cause(ctx)
-	case <-p.writes.Done():
-		cause = context.Cause(p.writes)
 	}
 	for _, m := range msgs {
 		m.Outcome = GivenBack

@@ -1,0 +1,180 @@
+package transform
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"pgregory.net/rapid"
+)
+
+// jsonText generates valid JSON text with what makes canonical forms hard:
+// escapes, keys that need sorting by UTF-16, numbers of every shape, white
+// space.
+func jsonText() *rapid.Generator[[]byte] {
+	str := rapid.OneOf(
+		rapid.StringMatching(`[a-c]{0,12}`),
+		rapid.SampledFrom([]string{"", "张三", "\U0001F600", "\uE000", "\uFFFD", "é", "a\"b\\c\n\x01", "</script>&\u2028"}),
+		rapid.String(),
+	)
+	quote := func(t *rapid.T, s string) []byte {
+		var b []byte
+		switch rapid.IntRange(0, 2).Draw(t, "quoting") {
+		case 0:
+			b, _ = json.Marshal(s) // escapes <, >, & and more
+		case 1:
+			b, _ = jsontext.AppendQuote(nil, s)
+		default:
+			b = append(b, '"')
+			for _, r := range s {
+				if r > 0xFFFF || r < 0x20 || r == '"' || r == '\\' {
+					b, _ = jsontext.AppendQuote(b[:len(b):len(b)], string(r))
+					q := b[bytes.LastIndexByte(b[:len(b)-1], '"')+1 : len(b)-1]
+					if r == '"' {
+						q = []byte(`\"`)
+					}
+					b = append(b[:bytes.LastIndexByte(b[:len(b)-1], '"')], q...)
+					continue
+				}
+				b = append(b, `\u`...)
+				b = appendHex(b, uint64(r), 4)
+			}
+			b = append(b, '"')
+			if !json.Valid(b) {
+				b, _ = jsontext.AppendQuote(nil, s)
+			}
+		}
+		return b
+	}
+	space := func(t *rapid.T) string { return rapid.SampledFrom([]string{"", "", " ", "\n\t"}).Draw(t, "space") }
+	number := rapid.SampledFrom([]string{
+		"0", "-0", "-1", "1.0", "1e3", "1E+3", "0.10", "-0.0", "1e21", "1e20", "123456789012345678901234567890",
+		"9007199254740993", "1e-7", "1e-6", "0.000001", "5e-324", "1.7976931348623157e308", "333333333.33333329", "4.50",
+	})
+	var value func(t *rapid.T, depth int) []byte
+	value = func(t *rapid.T, depth int) []byte {
+		kind := rapid.IntRange(0, 6).Draw(t, "kind")
+		if depth > 4 {
+			kind %= 5
+		}
+		switch kind {
+		case 0:
+			return []byte("null")
+		case 1:
+			return []byte(rapid.SampledFrom([]string{"true", "false"}).Draw(t, "bool"))
+		case 2:
+			return []byte(number.Draw(t, "number"))
+		case 3, 4:
+			return quote(t, str.Draw(t, "string"))
+		case 5:
+			b := []byte("[" + space(t))
+			for i := range rapid.IntRange(0, 4).Draw(t, "elements") {
+				if i > 0 {
+					b = append(b, ","+space(t)...)
+				}
+				b = append(append(b, value(t, depth+1)...), space(t)...)
+			}
+			return append(b, ']')
+		default:
+			b := []byte("{" + space(t))
+			keys := rapid.SliceOfNDistinct(str, 0, 8, rapid.ID[string]).Draw(t, "keys")
+			for i, k := range keys {
+				if i > 0 {
+					b = append(b, ","+space(t)...)
+				}
+				b = append(append(b, quote(t, k)...), space(t)+":"+space(t)...)
+				b = append(append(b, value(t, depth+1)...), space(t)...)
+			}
+			return append(b, '}')
+		}
+	}
+	return rapid.Custom(func(t *rapid.T) []byte {
+		b := value(t, 0)
+		if !jsontext.Value(b).IsValid() {
+			t.Skip("two keys are equal") // rapid's own text may hold invalid UTF-8 made equal
+		}
+		return b
+	})
+}
+
+// The canonical form must be the library's, byte for byte: a difference would
+// give one event two identities as soon as another implementation writes.
+func TestCanonicalEqualsLibrary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		src := jsonText().Draw(t, "text")
+		want := jsontext.Value(bytes.Clone(src))
+		if err := want.Canonicalize(jsontext.CanonicalizeRawInts(false)); err != nil {
+			t.Fatal(err)
+		}
+		var c canonicalizer
+		nodes, _ := index(nil, src)
+		id := c.eventID(src, nodes)
+		if !bytes.Equal(c.out, want) {
+			t.Fatalf("canonical form of %s\n got %s\nwant %s", src, c.out, want)
+		}
+		if sum := sha256.Sum256(want); !bytes.Equal(id[:], sum[:16]) {
+			t.Fatalf("event id is not the hash of the canonical form")
+		}
+	})
+}
+
+// The index must find the very tokens that the library finds, in order, with
+// the same boundaries: else values would land under other keys.
+func TestIndexEqualsLibraryTokens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		src := jsonText().Draw(t, "text")
+		nodes, _ := index(nil, src)
+		dec := jsontext.NewDecoder(bytes.NewReader(src))
+		i := 0
+		for {
+			tok, err := dec.ReadToken()
+			if err != nil {
+				break
+			}
+			kind := tok.Kind()
+			if kind == '}' || kind == ']' {
+				continue
+			}
+			if i >= len(nodes) {
+				t.Fatalf("%s: %d nodes, more tokens", src, len(nodes))
+			}
+			n := nodes[i]
+			if n.kind != byte(kind) {
+				t.Fatalf("%s: node %d is %c, token %c", src, i, n.kind, kind)
+			}
+			if kind == '"' {
+				if got := text(src, &n); string(got) != tok.String() {
+					t.Fatalf("%s: node %d reads %q, token %q", src, i, got, tok.String())
+				}
+			}
+			if kind != '{' && kind != '[' && int64(n.end) != dec.InputOffset() {
+				t.Fatalf("%s: node %d ends at %d, token at %d", src, i, n.end, dec.InputOffset())
+			}
+			if !jsontext.Value(src[n.start:n.end]).IsValid() {
+				t.Fatalf("%s: node %d spans %s", src, i, src[n.start:n.end])
+			}
+			i++
+		}
+		if i != len(nodes) {
+			t.Fatalf("%s: %d nodes, %d tokens", src, len(nodes), i)
+		}
+	})
+}
+
+// JSON text must keep its meaning and its order of keys.
+func TestAppendJSONKeepsValue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		src := jsonText().Draw(t, "text")
+		nodes, _ := index(nil, src)
+		got := appendJSON(nil, src, nodes, 0, asSent)
+		want := jsontext.Value(bytes.Clone(src))
+		if err := want.Format(); err != nil { // minimal white space and escapes, numbers and order as they are
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("text of %s\n got %s\nwant %s", src, got, want)
+		}
+	})
+}
