@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -24,15 +25,17 @@ func (t *Transformer) collectChanges(hasEntity bool) {
 	t.labels = t.sortedKeys(t.labels, t.values[colMappingDataText])
 	t.fields = t.sortedKeys(t.fields[:0], t.values[colMappingData])
 	for _, f := range t.fields {
-		c := change{field: f.key}
-		c.beforeValue, c.afterValue = t.pair(f.value)
+		c := change{field: t.key(f)}
+		c.beforeValue, c.afterValue = t.pair(int(f.key) + 1)
 		if c.beforeValue == nil && c.afterValue == nil {
 			continue
 		}
-		c.beforeLabel, c.afterLabel = t.label(f.key)
+		c.beforeLabel, c.afterLabel = t.label(c.field)
 		t.changes = append(t.changes, c)
 	}
 }
+
+func (t *Transformer) key(m member) []byte { return text(t.src, &t.nodes[m.key]) }
 
 // sortedKeys appends the keys of the object at node i in byte order; none if
 // it is not an object.
@@ -40,10 +43,13 @@ func (t *Transformer) sortedKeys(dst []member, i int) []member {
 	if i == 0 || t.nodes[i].kind != '{' {
 		return dst
 	}
-	for j := i + 1; j < int(t.nodes[i].next); j = int(t.nodes[j+1].next) {
-		dst = append(dst, member{key: text(t.src, &t.nodes[j]), value: j + 1})
-	}
-	slices.SortFunc(dst, func(a, b member) int { return bytes.Compare(a.key, b.key) })
+	dst = appendMembers(dst, t.src, t.nodes, i)
+	slices.SortFunc(dst, func(a, b member) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return bytes.Compare(t.key(a), t.key(b))
+	})
 	return dst
 }
 
@@ -80,11 +86,13 @@ func (t *Transformer) anyText(i int) []byte {
 
 // label returns the labels of a field; nil is NULL, for which "-" stands too.
 func (t *Transformer) label(field []byte) (before, after []byte) {
-	i, ok := slices.BinarySearchFunc(t.labels, field, func(m member, key []byte) int { return bytes.Compare(m.key, key) })
+	i, ok := slices.BinarySearchFunc(t.labels, field, func(m member, field []byte) int {
+		return bytes.Compare(t.key(m), field)
+	})
 	if !ok {
 		return nil, nil
 	}
-	before, after = t.pair(t.labels[i].value)
+	before, after = t.pair(int(t.labels[i].key) + 1)
 	return unlessDash(before), unlessDash(after)
 }
 

@@ -2,7 +2,9 @@ package transform
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -21,11 +23,28 @@ type canonicalizer struct {
 	keys  []member // stack of the keys of the objects being written
 }
 
-// A member is one key of an object, to be sorted.
+// A member is one key of an object, to be sorted: small, since sorting moves it
+// about.
 type member struct {
 	prefix uint64 // the key's first 8 bytes, big-endian, so that most comparisons are one
-	key    []byte
-	value  int // node of the value
+	key    int32  // node of the key; the value's is the next
+}
+
+// appendMembers appends the keys of the object at node i.
+func appendMembers(dst []member, src []byte, nodes []node, i int) []member {
+	for j := i + 1; j < int(nodes[i].next); j = int(nodes[j+1].next) {
+		dst = append(dst, member{prefix: prefix(text(src, &nodes[j])), key: int32(j)})
+	}
+	return dst
+}
+
+func prefix(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
 }
 
 // eventID returns the first 16 bytes of SHA-256 over the canonical form of the
@@ -62,51 +81,30 @@ func (c *canonicalizer) value(i int) {
 
 func (c *canonicalizer) object(i int) {
 	base := len(c.keys)
-	for j := i + 1; j < int(c.nodes[i].next); j = int(c.nodes[j+1].next) {
-		key := text(c.src, &c.nodes[j])
-		c.keys = append(c.keys, member{prefix: prefix(key), key: key, value: j + 1})
-	}
-	slices.SortFunc(c.keys[base:], compareMembers)
+	c.keys = appendMembers(c.keys, c.src, c.nodes, i)
+	slices.SortFunc(c.keys[base:], c.compare)
 	c.out = append(c.out, '{')
 	for k, end := base, len(c.keys); k < end; k++ {
 		if k > base {
 			c.out = append(c.out, ',')
 		}
-		m := c.keys[k]
-		if n := &c.nodes[m.value-1]; n.escaped {
-			c.out = appendString(c.out, m.key)
-		} else {
-			c.out = append(c.out, c.src[n.start:n.end]...)
-		}
+		key := int(c.keys[k].key)
+		c.value(key)
 		c.out = append(c.out, ':')
-		c.value(m.value)
+		c.value(key + 1)
 	}
 	c.out = append(c.out, '}')
 	c.keys = c.keys[:base]
 }
 
-func prefix(key []byte) uint64 {
-	var p uint64
-	for i := range 8 {
-		p <<= 8
-		if i < len(key) {
-			p |= uint64(key[i])
-		}
+// compare orders keys by their UTF-16 code units, as RFC 8785 asks. For ASCII
+// that is the order of the bytes.
+func (c *canonicalizer) compare(a, b member) int {
+	const beyondASCII = 0x8080808080808080
+	if a.prefix != b.prefix && (a.prefix|b.prefix)&beyondASCII == 0 {
+		return cmp.Compare(a.prefix, b.prefix)
 	}
-	return p
-}
-
-// compareMembers orders keys by their UTF-16 code units, as RFC 8785 asks.
-// For ASCII that is the order of the bytes.
-func compareMembers(a, b member) int {
-	const ascii = 0x8080808080808080
-	if a.prefix != b.prefix && (a.prefix|b.prefix)&ascii == 0 {
-		if a.prefix < b.prefix {
-			return -1
-		}
-		return 1
-	}
-	return compareUTF16(a.key, b.key)
+	return compareUTF16(text(c.src, &c.nodes[a.key]), text(c.src, &c.nodes[b.key]))
 }
 
 // compareUTF16 orders valid UTF-8 text by UTF-16 code units. That differs from

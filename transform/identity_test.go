@@ -109,7 +109,7 @@ func TestCanonicalEqualsLibrary(t *testing.T) {
 			t.Fatal(err)
 		}
 		var c canonicalizer
-		nodes, _ := index(nil, src)
+		nodes, _ := new(reader).read(nil, src)
 		id := c.eventID(src, nodes)
 		if !bytes.Equal(c.out, want) {
 			t.Fatalf("canonical form of %s\n got %s\nwant %s", src, c.out, want)
@@ -120,40 +120,40 @@ func TestCanonicalEqualsLibrary(t *testing.T) {
 	})
 }
 
-// The index must find the very tokens that the library finds, in order, with
-// the same boundaries: else values would land under other keys.
-func TestIndexEqualsLibraryTokens(t *testing.T) {
+// The nodes must tell the same values as the library's tokens, each with its
+// boundaries: else values would land under other keys.
+func TestReadEqualsTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		src := jsonText().Draw(t, "text")
-		nodes, _ := index(nil, src)
+		nodes, r := new(reader).read(nil, src)
+		if r != nil {
+			t.Fatal(r)
+		}
 		dec := jsontext.NewDecoder(bytes.NewReader(src))
 		i := 0
+		var open []int
 		for {
 			tok, err := dec.ReadToken()
 			if err != nil {
 				break
 			}
-			kind := tok.Kind()
-			if kind == '}' || kind == ']' {
+			switch tok.Kind() {
+			case '{', '[':
+				open = append(open, i)
+			case '}', ']':
+				n := nodes[open[len(open)-1]]
+				open = open[:len(open)-1]
+				if int(n.next) != i || int64(n.end) != dec.InputOffset() {
+					t.Fatalf("%s: container ends at %d before node %d, want %d, %d", src, n.end, n.next, dec.InputOffset(), i)
+				}
 				continue
 			}
-			if i >= len(nodes) {
-				t.Fatalf("%s: %d nodes, more tokens", src, len(nodes))
-			}
 			n := nodes[i]
-			if n.kind != byte(kind) {
-				t.Fatalf("%s: node %d is %c, token %c", src, i, n.kind, kind)
+			if n.kind != byte(tok.Kind()) || !jsontext.Value(src[n.start:n.end]).IsValid() {
+				t.Fatalf("%s: node %d is %c over %q, token %c", src, i, n.kind, src[n.start:n.end], tok.Kind())
 			}
-			if kind == '"' {
-				if got := text(src, &n); string(got) != tok.String() {
-					t.Fatalf("%s: node %d reads %q, token %q", src, i, got, tok.String())
-				}
-			}
-			if kind != '{' && kind != '[' && int64(n.end) != dec.InputOffset() {
-				t.Fatalf("%s: node %d ends at %d, token at %d", src, i, n.end, dec.InputOffset())
-			}
-			if !jsontext.Value(src[n.start:n.end]).IsValid() {
-				t.Fatalf("%s: node %d spans %s", src, i, src[n.start:n.end])
+			if n.kind == '"' && string(text(src, &n)) != tok.String() {
+				t.Fatalf("%s: node %d reads %q, token %q", src, i, text(src, &n), tok.String())
 			}
 			i++
 		}
@@ -167,7 +167,7 @@ func TestIndexEqualsLibraryTokens(t *testing.T) {
 func TestAppendJSONKeepsValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		src := jsonText().Draw(t, "text")
-		nodes, _ := index(nil, src)
+		nodes, _ := new(reader).read(nil, src)
 		got := appendJSON(nil, src, nodes, 0, asSent)
 		want := jsontext.Value(bytes.Clone(src))
 		if err := want.Format(); err != nil { // minimal white space and escapes, numbers and order as they are

@@ -29,122 +29,109 @@ type node struct {
 	next    int32 // node after this one and its descendants
 }
 
-// index makes the nodes of src, a JSON text without leading white space that
-// has been found valid, appending to nodes. It returns the depth reached and
-// stops early where that exceeds [MaxDepth].
-//
-// Validity is the library's to decide; here only boundaries are looked for,
-// which costs a fifth of walking the library's tokens.
-func index(nodes []node, src []byte) ([]node, int) {
-	var open [MaxDepth + 1]int // nodes of the containers that are open
-	depth, deepest := 0, 0
-	for i := 0; i < len(src); {
-		c := src[i]
-		switch c {
-		case ' ', '\t', '\n', '\r', ',', ':':
-			i++
-			continue
+// A reader finds the nodes of JSON texts with the library's decoder, which
+// decides what is valid: one pass over the tokens gives both.
+type reader struct {
+	decoder *jsontext.Decoder
+	buffer  bytes.Buffer
+	open    []int // nodes of the containers that are open
+}
+
+// read appends the nodes of src to nodes if src is exactly one JSON text in
+// valid UTF-8 without duplicate keys, nested no deeper than [MaxDepth].
+func (r *reader) read(nodes []node, src []byte) ([]node, *Rejection) {
+	r.reset(src)
+	nodes, err := r.value(nodes)
+	deep := err == errTooDeep
+	if deep { // a text that is no JSON is invalid rather than too deep
+		r.reset(src)
+		err = r.decoder.SkipValue()
+	}
+	if err != nil {
+		return nodes, r.rejection(src, err)
+	}
+	if _, err := r.decoder.ReadToken(); err != io.EOF {
+		return nodes, invalid("data after the value", r.decoder.InputOffset())
+	}
+	if deep {
+		return nodes, tooDeep()
+	}
+	return nodes, nil
+}
+
+func (r *reader) reset(src []byte) {
+	r.buffer = *bytes.NewBuffer(src) // the decoder reads a buffer's bytes in place
+	if r.decoder == nil {
+		r.decoder = jsontext.NewDecoder(&r.buffer)
+	} else {
+		r.decoder.Reset(&r.buffer)
+	}
+	r.open = r.open[:0]
+}
+
+// errTooDeep ends reading at a value that is too deep.
+var errTooDeep = errors.New("too deep")
+
+func (r *reader) value(nodes []node) ([]node, error) {
+	dec := r.decoder
+	for {
+		switch kind := dec.PeekKind(); kind {
 		case '{', '[':
-			depth++
-			if depth > deepest {
-				deepest = depth
+			if len(r.open) == MaxDepth {
+				return nodes, errTooDeep
 			}
-			if depth > MaxDepth {
-				return nodes, depth
+			if _, err := dec.ReadToken(); err != nil {
+				return nodes, err
 			}
-			open[depth] = len(nodes)
-			nodes = append(nodes, node{kind: c, start: int32(i)})
-			i++
+			r.open = append(r.open, len(nodes))
+			nodes = append(nodes, node{kind: byte(kind), start: int32(dec.InputOffset()) - 1})
 			continue
 		case '}', ']':
-			i++
-			n := &nodes[open[depth]]
-			n.end, n.next = int32(i), int32(len(nodes))
-			depth--
-			continue
-		case '"':
-			end, escaped := stringEnd(src, i)
-			nodes = append(nodes, node{kind: '"', escaped: escaped, start: int32(i), end: int32(end), next: int32(len(nodes) + 1)})
-			i = end
-			continue
-		}
-		start := i
-		switch c {
-		case 'n', 't':
-			i += len("null")
-		case 'f':
-			i += len("false")
-		default:
-			for i < len(src) && isNumberByte(src[i]) {
-				i++
+			if _, err := dec.ReadToken(); err != nil {
+				return nodes, err
 			}
-			c = '0'
+			last := len(r.open) - 1
+			n := &nodes[r.open[last]]
+			r.open = r.open[:last]
+			n.end, n.next = int32(dec.InputOffset()), int32(len(nodes))
+		default:
+			v, err := dec.ReadValue()
+			if err != nil {
+				return nodes, err
+			}
+			end := int32(dec.InputOffset())
+			nodes = append(nodes, node{
+				kind: byte(kind), escaped: kind == '"' && bytes.IndexByte(v, '\\') >= 0,
+				start: end - int32(len(v)), end: end, next: int32(len(nodes) + 1),
+			})
 		}
-		nodes = append(nodes, node{kind: c, start: int32(start), end: int32(i), next: int32(len(nodes) + 1)})
-	}
-	return nodes, deepest
-}
-
-func isNumberByte(c byte) bool {
-	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
-}
-
-// stringEnd returns the place behind the string that starts at src[i], and
-// whether it has an escape.
-func stringEnd(src []byte, i int) (end int, escaped bool) {
-	for j := i + 1; j < len(src); j++ {
-		switch src[j] {
-		case '"':
-			return j + 1, escaped
-		case '\\':
-			escaped = true
-			j++
+		if len(r.open) == 0 {
+			return nodes, nil
 		}
 	}
-	return len(src), escaped
 }
 
-// validate returns nil if src is exactly one JSON text in valid UTF-8 without
-// duplicate keys, at any depth the library reads.
-func validate(src []byte) *Rejection {
-	if jsontext.Value(src).IsValid() {
-		return nil
-	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(src))
-	err := dec.SkipValue()
-	if err == nil {
-		if _, err = dec.ReadToken(); err == io.EOF {
-			return nil
-		}
-		return invalid("data after the value", dec.InputOffset())
-	}
+// rejection says what the decoder's error means. Its own words are not used:
+// they quote the text.
+func (r *reader) rejection(src []byte, err error) *Rejection {
 	var syntax *jsontext.SyntacticError
+	at := r.decoder.InputOffset()
+	if errors.As(err, &syntax) {
+		at = syntax.ByteOffset
+	}
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		errors.As(err, &syntax)
-		return invalid("duplicate key", offset(syntax))
+		return invalid("duplicate key", at)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return invalid("ends too early", int64(len(src)))
-	case errors.As(err, &syntax):
-		// The library stops at 10,000 levels. The text is too deep unless
-		// it is no JSON at all, which its brackets tell.
-		if syntax.Err != nil && syntax.Err.Error() == "exceeded max depth" && balanced(src) {
-			return tooDeep()
-		}
-		if syntax.Err != nil && syntax.Err.Error() == "invalid UTF-8" {
-			return invalid("invalid UTF-8", syntax.ByteOffset)
-		}
-		return invalid("syntax error", syntax.ByteOffset)
+	case syntax != nil && syntax.Err != nil && syntax.Err.Error() == "exceeded max depth" && balanced(src):
+		// The library stops at 10,000 levels; what is left are the brackets.
+		return tooDeep()
+	case syntax != nil && syntax.Err != nil && syntax.Err.Error() == "invalid UTF-8":
+		return invalid("invalid UTF-8", at)
 	default:
-		return invalid("syntax error", dec.InputOffset())
+		return invalid("syntax error", at)
 	}
-}
-
-func offset(err *jsontext.SyntacticError) int64 {
-	if err == nil {
-		return 0
-	}
-	return err.ByteOffset
 }
 
 func invalid(cause string, at int64) *Rejection {
@@ -155,6 +142,19 @@ func tooDeep() *Rejection {
 	return &Rejection{Reason: JSONTooDeep, Stage: StageDecode, Cause: fmt.Sprintf("nested deeper than %d levels", MaxDepth)}
 }
 
+// stringEnd returns the place behind the string that starts at src[i].
+func stringEnd(src []byte, i int) int {
+	for j := i + 1; j < len(src); j++ {
+		switch src[j] {
+		case '"':
+			return j + 1
+		case '\\':
+			j++
+		}
+	}
+	return len(src)
+}
+
 // balanced reports whether every bracket of src outside strings is closed by
 // its like and nothing follows the first value.
 func balanced(src []byte) bool {
@@ -162,8 +162,7 @@ func balanced(src []byte) bool {
 	for i := 0; i < len(src); i++ {
 		switch c := src[i]; c {
 		case '"':
-			end, _ := stringEnd(src, i)
-			i = end - 1
+			i = stringEnd(src, i) - 1
 		case '{':
 			open = append(open, '}')
 		case '[':

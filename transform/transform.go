@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -38,6 +39,7 @@ type Event struct {
 type Transformer struct {
 	location *time.Location
 
+	reader reader
 	src    []byte
 	nodes  []node
 	values [numEventColumns]int // node of each column's value; 0 is absent
@@ -107,7 +109,7 @@ const keep = 1 << 14
 // release forgets the event, so that its bytes can be freed, and with an
 // extraordinary one the memory that it took.
 func (t *Transformer) release() {
-	t.src, t.canonical.src = nil, nil
+	t.src, t.reader.buffer = nil, bytes.Buffer{}
 	if cap(t.nodes) > keep || cap(t.canonical.out) > 64*keep || cap(t.buf) > 64*keep {
 		*t = Transformer{location: t.location}
 	}
@@ -122,13 +124,9 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 			Cause: fmt.Sprintf("above %d MiB", MaxPayload>>20), Detail: fmt.Sprintf("(%d bytes)", len(payload)),
 		}
 	}
-	if r := validate(payload); r != nil {
+	var r *Rejection
+	if t.nodes, r = t.reader.read(t.nodes[:0], payload); r != nil {
 		return r
-	}
-	var depth int
-	t.nodes, depth = index(t.nodes[:0], payload)
-	if depth > MaxDepth {
-		return tooDeep()
 	}
 	if t.nodes[0].kind != '{' {
 		return &Rejection{Reason: NotAnObject, Stage: StageDecode, Cause: "not a JSON object"}
