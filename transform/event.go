@@ -257,7 +257,7 @@ func (t *Transformer) timeAt(i int) (v time.Time, held bool) {
 	} else if len(s) == len(time.DateTime) && s[10] == ' ' {
 		v, err = time.ParseInLocation(time.DateTime, string(s), t.location)
 	} else {
-		v, err = time.Parse(time.RFC3339, string(s))
+		v, err = parseRFC3339(string(s))
 	}
 	v = v.UTC()
 	// The zero time stands for NULL, so the first instant of year 1 is left
@@ -266,6 +266,25 @@ func (t *Transformer) timeAt(i int) (v time.Time, held bool) {
 		return time.Time{}, false
 	}
 	return v, true
+}
+
+// parseRFC3339 parses an RFC 3339 time. What time.Parse lets pass beyond that
+// is refused: an hour of one digit, a comma before the fraction, an offset of
+// a day or of more than 59 minutes past the hour.
+func parseRFC3339(s string) (time.Time, error) {
+	v, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return v, err
+	}
+	const fraction = len("2006-01-02T15:04:05")
+	offset, whole := s[len(s)-1:], len(s) > fraction && s[13] == ':' && s[fraction] != ','
+	if offset != "Z" {
+		offset = s[len(s)-len("07:00"):]
+	}
+	if !whole || offset != "Z" && (offset >= "24" || offset[3:] >= "60") {
+		return v, fmt.Errorf("not an RFC 3339 time")
+	}
+	return v, nil
 }
 
 // timeline returns the text of a key of timeline_data, nil if there is none.

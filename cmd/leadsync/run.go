@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"leadsync/config"
+	"leadsync/sync/pipeline"
+	"leadsync/sync/pull"
+	"leadsync/transform"
+)
+
+type runCommand struct{}
+
+// Help describes the command.
+func (*runCommand) Help() string {
+	return `Pulls lead events from PUBSUB_SUBSCRIPTION, writes their rows to the warehouse that SINK names, and acknowledges
+each message once its rows are durable. Ends on SIGTERM or an interrupt: what is under way is written or given back
+within SHUTDOWN_TIMEOUT.
+
+On PORT it answers /healthz (alive), /readyz (messages flow, else the cause) and /metrics (Prometheus).
+
+Settings: PUBSUB_SUBSCRIPTION (required), GOOGLE_CLOUD_PROJECT, SINK, the BIGQUERY_ or DUCKDB_ settings, BATCH_MAX_ROWS,
+BATCH_MAX_BYTES, BATCH_MAX_DELAY, MAX_OUTSTANDING_MESSAGES, MAX_OUTSTANDING_BYTES, SOURCE_TIMEZONE, SHUTDOWN_TIMEOUT,
+PORT, LOG_LEVEL, LOG_FORMAT. CPU_PROFILE_FILE takes a CPU profile.
+
+Example:
+
+    SINK=bigquery GOOGLE_CLOUD_PROJECT=acme leadsync schema apply
+    SINK=bigquery GOOGLE_CLOUD_PROJECT=acme PUBSUB_SUBSCRIPTION=lead-events leadsync run`
+}
+
+// Run works until ctx ends and the drain is over.
+func (*runCommand) Run(ctx context.Context, p *process) error {
+	cfg, err := p.config("PUBSUB_SUBSCRIPTION")
+	if err != nil {
+		return err
+	}
+	logger := p.logger(cfg)
+	stopProfile, err := startProfile(cfg.CPUProfile)
+	if err != nil {
+		return err
+	}
+	finished := make(chan error, 1)
+	go func() { finished <- errors.Join(work(ctx, cfg, logger), stopProfile()) }()
+	select {
+	case err := <-finished:
+		return err
+	case <-ctx.Done():
+	}
+	// The drain has its own bounds. Should they fail, the process ends all
+	// the same before the platform kills it; what is unacknowledged is
+	// delivered again.
+	select {
+	case err := <-finished:
+		return err
+	case <-time.After(cfg.ShutdownTimeout):
+		return fmt.Errorf("not drained within SHUTDOWN_TIMEOUT %v", cfg.ShutdownTimeout)
+	}
+}
+
+// work runs the worker with everything it needs.
+func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err error) {
+	health, metrics := newHealth(), newMetrics()
+	server, err := startServer(cfg.Port, health.routes(metrics.handler()), logger)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, server.shutdown(ctx))
+	}()
+	starting := errors.New("starting")
+	health.addReady("worker", func() error { return starting })
+
+	sink, err := openSink(ctx, cfg, logger, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	health.addReady("sink", sink.Ready)
+
+	// The clients outlive ctx: acknowledgements are sent while draining.
+	source, err := pull.Open(context.WithoutCancel(ctx), pull.Config{
+		Project:                cfg.Project,
+		Subscription:           cfg.Subscription,
+		MaxOutstandingMessages: cfg.MaxMessages,
+		MaxOutstandingBytes:    int(cfg.MaxBytes),
+		Logger:                 logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	health.addReady("source", source.Ready)
+
+	worker := pipeline.New(pipeline.Config{
+		Sink:          sink,
+		Transform:     transform.Options{Location: cfg.Zone},
+		IngestSource:  "pubsub",
+		MaxRows:       cfg.BatchRows,
+		MaxBytes:      int(cfg.BatchBytes),
+		MaxDelay:      cfg.BatchDelay,
+		DrainTimeout:  drainTimeout(cfg.ShutdownTimeout),
+		WorkerID:      workerID(),
+		WorkerVersion: thisBuild().version,
+		Logger:        logger,
+		Observer:      metrics,
+	})
+	metrics.outstanding(worker.Outstanding)
+	health.addReady("worker", func() error { return nil })
+	stop := context.AfterFunc(ctx, health.drain)
+	defer stop()
+	logger.Info("worker started", "version", thisBuild().version, "sink", cfg.Sink, "subscription", cfg.Subscription, "listen", server.addr)
+	if err := worker.Run(ctx, source); err != nil {
+		return err
+	}
+	logger.Info("worker ended", "outstanding", worker.Outstanding())
+	return nil
+}
+
+// drainTimeout leaves a part of the shutdown for what follows the last write:
+// acknowledgements leave on a ticker, and connections are closed.
+func drainTimeout(shutdown time.Duration) time.Duration {
+	return shutdown - min(shutdown/4, 1500*time.Millisecond)
+}
+
+// workerID names this process in the ledger.
+func workerID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return host + "-" + hex.EncodeToString(b[:])
+}
+
+// startProfile writes a CPU profile to the file until the function it returns
+// is called. No path: no profile.
+func startProfile(path string) (stop func() error, err error) {
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("create CPU_PROFILE_FILE: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("start CPU profile: %w", err), f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("close CPU_PROFILE_FILE: %w", err)
+		}
+		return nil
+	}, nil
+}

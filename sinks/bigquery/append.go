@@ -1,0 +1,223 @@
+package bigquery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
+	"cloud.google.com/go/bigquery/storage/managedwriter"
+
+	"leadsync/sinks"
+	"leadsync/transform"
+)
+
+// A write is the rows of one table in one [Sink.Write] on their way: rounds of
+// requests, each round made of what the one before left over.
+type write struct {
+	*appender
+	pending []request
+	refused sinks.RowErrors
+
+	held    bool // counted by health
+	checked bool // the table was seen to fit its definition
+
+	// Of the round that is going on: what failed in a way that may pass, if
+	// anything, and whether something was written.
+	class    sinks.Class
+	cause    error
+	progress bool
+	try      int // rounds of this class in a row that brought nothing
+}
+
+// append makes the table's rows durable. The error is nil or says why that had
+// not come about when ctx ended.
+func (a *appender) append(ctx context.Context, rows *transform.Rows) (sinks.RowErrors, error) {
+	w := &write{appender: a}
+	w.pending, w.refused = split(rows, a.table.ID)
+	defer w.end()
+	for len(w.pending) > 0 {
+		before := w.class
+		w.round(ctx)
+		if len(w.pending) == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil, w.gaveUp(ctx)
+		}
+		if w.class == "" {
+			continue // only bad rows were in the way
+		}
+		if w.progress || w.class != before {
+			w.try = 0
+		}
+		sleep(ctx, a.config.pacing.of(w.class).pause(w.try))
+		w.try++
+	}
+	return w.refused, nil
+}
+
+func (w *write) end() {
+	if w.held {
+		w.health.leave()
+	}
+}
+
+func (w *write) gaveUp(ctx context.Context) error {
+	if w.cause == nil {
+		return fmt.Errorf("append to %s: %w", w.table.Name, context.Cause(ctx))
+	}
+	return fmt.Errorf("append to %s: %w after %w", w.table.Name, context.Cause(ctx), w.cause)
+}
+
+// A flight is a request under way.
+type flight struct {
+	request
+	begun  time.Time
+	stream *stream
+	result *managedwriter.AppendResult
+	err    error // of a request that could not be sent
+}
+
+// round sends all pending requests, one after the other without waiting for
+// answers, then gathers the answers. What is left over becomes pending again.
+func (w *write) round(ctx context.Context) {
+	todo := w.pending
+	w.pending, w.class, w.progress = nil, "", false
+	var under []flight
+	for len(todo) > 0 && ctx.Err() == nil {
+		if !w.trySlot() {
+			// Never wait for a place while holding one.
+			if len(under) > 0 {
+				w.settle(ctx, under[0])
+				under = under[1:]
+				continue
+			}
+			if w.slot(ctx) != nil {
+				break
+			}
+		}
+		f := w.send(ctx, todo[0])
+		todo = todo[1:]
+		if f.err != nil || f.alone {
+			w.settle(ctx, f)
+			if f.err != nil {
+				break // the others would fare no better
+			}
+			continue
+		}
+		under = append(under, f)
+	}
+	for _, f := range under {
+		w.settle(ctx, f)
+	}
+	w.pending = append(w.pending, todo...)
+}
+
+func (w *write) send(ctx context.Context, r request) flight {
+	if r.failed != "" {
+		w.config.Observer.Retried(w.table.ID, r.failed)
+	}
+	f := flight{request: r}
+	if r.alone {
+		f.stream, f.err = w.openAlone(ctx)
+	} else {
+		f.stream, f.err = w.acquire(ctx)
+	}
+	f.begun = time.Now()
+	if f.err == nil {
+		f.result, f.err = f.stream.append(ctx, r.rows, w.config.AppendTimeout)
+	}
+	return f
+}
+
+// settle waits for the answer to a request and acts on it.
+func (w *write) settle(ctx context.Context, f flight) {
+	answer, err := w.await(ctx, &f)
+	w.freeSlot()
+	retire := false
+	switch {
+	case err == nil && len(answer.GetRowErrors()) == 0:
+		w.config.Observer.Appended(w.table.ID, len(f.rows), f.bytes, time.Since(f.begun))
+		w.health.succeeded()
+		w.progress = true
+	case ctx.Err() != nil:
+		// Nothing is known of what is under way, and the next write must not
+		// queue behind it.
+		w.pending = append(w.pending, f.request)
+		retire = true
+	default:
+		retire = w.recover(ctx, f, answer, err)
+	}
+	if f.stream != nil {
+		w.release(f.stream, retire)
+	}
+}
+
+// await returns the answer, an error, or both.
+func (w *write) await(ctx context.Context, f *flight) (*storagepb.AppendRowsResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	patience := w.config.pacing.patience
+	slow := time.NewTimer(patience - time.Since(f.begun))
+	defer slow.Stop()
+	late := time.NewTimer(w.config.AppendTimeout - time.Since(f.begun))
+	defer late.Stop()
+	for {
+		select {
+		case <-f.result.Ready():
+			return f.result.FullResponse(context.WithoutCancel(ctx))
+		case <-slow.C:
+			w.hold(sinks.Transient, fmt.Errorf("append has no answer after %v", patience), f.begun)
+		case <-late.C:
+			f.stream.kill()
+			return nil, fmt.Errorf("append has no answer after %v", w.config.AppendTimeout)
+		case <-ctx.Done():
+			select {
+			case <-f.result.Ready():
+				return f.result.FullResponse(context.WithoutCancel(ctx))
+			default:
+				return nil, ctx.Err()
+			}
+		}
+	}
+}
+
+// recover puts what is left of a failed request into the next round. It
+// reports whether the stream is of no more use.
+func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendRowsResponse, err error) (retire bool) {
+	broken := answer == nil // the connection ended, not just this request
+	class := sinks.Data
+	if err != nil && (len(answer.GetRowErrors()) == 0 || storageCode(err) != 0) {
+		class = classify(err)
+	}
+	if class == sinks.Data && f.result == nil {
+		class = sinks.Setup // no row was looked at, so none can be to blame
+	}
+	if class == sinks.Data {
+		if err = w.check(ctx); err == nil {
+			w.setAside(f.request, answer)
+			return broken
+		}
+		class = classifyCheck(err)
+	}
+	w.checked = false
+	w.again(f.request, class)
+	w.class, w.cause = class, public(err)
+	w.hold(class, w.cause, f.begun)
+	return broken || class == sinks.Setup || class == sinks.Transient && w.try >= 2
+}
+
+func (w *write) again(r request, why sinks.Class) {
+	r.failed = why
+	w.pending = append(w.pending, r)
+}
+
+func (w *write) hold(class sinks.Class, cause error, since time.Time) {
+	if !w.held {
+		w.held = true
+		w.health.hold()
+	}
+	w.health.failed(class, cause, since)
+}

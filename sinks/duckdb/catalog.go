@@ -1,0 +1,112 @@
+//go:build cgo && !noduckdb
+
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+
+	"leadsync/sinks"
+	"leadsync/transform"
+)
+
+// A relation is a table or view as DuckDB's catalog has it.
+type relation struct {
+	view    bool
+	sql     string // of a view, in DuckDB's layout
+	comment string
+	columns map[string]*column
+}
+
+type column struct {
+	dataType string
+	required bool
+	comment  string
+}
+
+// describedLike tells whether both have the same descriptions.
+func (r *relation) describedLike(other *relation) bool {
+	return r.comment == other.comment && maps.EqualFunc(r.columns, other.columns, func(a, b *column) bool {
+		return a.comment == b.comment
+	})
+}
+
+// defined returns the catalog of a new database: what it must be, in the very
+// words that DuckDB finds for it.
+func defined(ctx context.Context, views []sinks.View) (map[string]*relation, error) {
+	connector, err := duck.NewConnector(InMemory, nil)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	tables := transform.Tables()
+	for i := range tables {
+		if _, err := db.ExecContext(ctx, createTable(&tables[i])); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range views {
+		if _, err := db.ExecContext(ctx, createView(v)); err != nil {
+			return nil, err
+		}
+	}
+	return readCatalog(ctx, db)
+}
+
+// readCatalog returns the tables and views that are there, by name.
+func readCatalog(ctx context.Context, db *sql.DB) (map[string]*relation, error) {
+	all := make(map[string]*relation)
+	err := each(ctx, db, `
+		SELECT table_name, FALSE, '', COALESCE(comment, '') FROM duckdb_tables()
+		WHERE NOT internal AND database_name = current_database() AND schema_name = 'main'
+		UNION ALL
+		SELECT view_name, TRUE, sql, COALESCE(comment, '') FROM duckdb_views()
+		WHERE NOT internal AND database_name = current_database() AND schema_name = 'main'`,
+		func(rows *sql.Rows) error {
+			var name string
+			r := &relation{columns: make(map[string]*column)}
+			if err := rows.Scan(&name, &r.view, &r.sql, &r.comment); err != nil {
+				return err
+			}
+			all[name] = r
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, db, `
+		SELECT table_name, column_name, data_type, NOT is_nullable, COALESCE(comment, '') FROM duckdb_columns()
+		WHERE NOT internal AND database_name = current_database() AND schema_name = 'main'`,
+		func(rows *sql.Rows) error {
+			var table, name string
+			var c column
+			if err := rows.Scan(&table, &name, &c.dataType, &c.required, &c.comment); err != nil {
+				return err
+			}
+			if r := all[table]; r != nil {
+				r.columns[name] = &c
+			}
+			return nil
+		})
+	return all, err
+}
+
+// each runs the query and hands over its rows.
+func each(ctx context.Context, db *sql.DB, query string, row func(*sql.Rows) error) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,173 @@
+//go:build cgo && !noduckdb
+
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+
+	"leadsync/sinks"
+	"leadsync/transform"
+)
+
+// Available tells whether this build has the embedded warehouse.
+const Available = true
+
+// readers bounds how many queries run at once.
+const readers = 4
+
+// A DB is an open database: a [sinks.Sink] and a [sinks.Warehouse]. Its
+// methods may be called concurrently, but for Close; one Write runs at a time
+// and others wait for it, queries run beside it.
+type DB struct {
+	cfg     Config
+	loaders [transform.NumTables]*loader
+
+	writing chan struct{} // one token, held by the Write that runs
+
+	mu        sync.RWMutex // guards what follows; held for reading while the pool is used
+	connector *duck.Connector
+	pool      *sql.DB     // for queries and plans; nil while there is no database to be had
+	writer    driver.Conn // for the Write that runs
+
+	held atomic.Pointer[error] // why writes are held back; nil while they go through
+}
+
+var (
+	_ sinks.Sink      = (*DB)(nil)
+	_ sinks.Warehouse = (*DB)(nil)
+)
+
+// Open opens the database, creates its file if absent, and brings tables and
+// views up to their definitions: see [DB.Plan]. A difference that cannot be
+// mended, a file that another process has open and one that is no DuckDB
+// database are errors that say so. Close it when done.
+//
+// A database opened for reading is taken as it is.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	d := &DB{cfg: cfg.withDefaults(), writing: make(chan struct{}, 1)}
+	if err := d.checkPath(); err != nil {
+		return nil, fmt.Errorf("open warehouse: %w", err)
+	}
+	var err error
+	for id := range d.loaders {
+		if d.loaders[id], err = newLoader(transform.TableID(id)); err != nil {
+			return nil, fmt.Errorf("open warehouse: %w", err)
+		}
+	}
+	if err := d.connect(ctx); err != nil {
+		return nil, err
+	}
+	if cfg.ReadOnly {
+		return d, nil
+	}
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// migrate brings tables and views up to their definitions.
+func (d *DB) migrate(ctx context.Context) error {
+	plan, err := d.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	return d.Apply(ctx, plan)
+}
+
+func (d *DB) checkPath() error {
+	path := d.cfg.Path
+	switch {
+	case path == "":
+		return errors.New("DUCKDB_PATH is empty")
+	case path == InMemory:
+		return nil
+	case strings.ContainsAny(path, "?%#"):
+		return fmt.Errorf("DUCKDB_PATH %s holds one of ? %% #, which no path of a database may", path)
+	case d.cfg.ReadOnly:
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("DUCKDB_PATH %s: there is no such file; leadsync run or leadsync demo creates it", path)
+		}
+	}
+	return nil
+}
+
+// connect opens the database's file and the connections to it.
+func (d *DB) connect(ctx context.Context) error {
+	// What is needed is linked in; the library would otherwise download it.
+	dsn := d.cfg.Path + "?autoinstall_known_extensions=false&autoload_known_extensions=false"
+	if d.cfg.ReadOnly && d.cfg.Path != InMemory {
+		dsn += "&access_mode=READ_ONLY"
+	}
+	connector, err := duck.NewConnector(dsn, func(conn driver.ExecerContext) error {
+		// Nothing may depend on the zone of the machine.
+		_, err := conn.ExecContext(context.Background(), "SET TimeZone = 'UTC'", nil)
+		return err
+	})
+	if err != nil {
+		return openError(d.cfg.Path, err)
+	}
+	pool := sql.OpenDB(connector) // and closes the connector
+	pool.SetMaxOpenConns(readers)
+	pool.SetMaxIdleConns(readers)
+	writer, err := connector.Connect(ctx)
+	if err != nil {
+		return errors.Join(openError(d.cfg.Path, err), pool.Close())
+	}
+	d.connector, d.pool, d.writer = connector, pool, writer
+	return nil
+}
+
+// disconnect gives the database's file free.
+func (d *DB) disconnect() error {
+	if d.pool == nil {
+		return nil
+	}
+	err := errors.Join(d.writer.Close(), d.pool.Close())
+	d.connector, d.pool, d.writer = nil, nil, nil
+	return err
+}
+
+// Close writes what the library still holds in its log into the file, and
+// gives the file free. It waits for queries that run.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.disconnect(); err != nil {
+		return fmt.Errorf("close warehouse %s: %w", d.cfg.Path, err)
+	}
+	return nil
+}
+
+var lockHolder = regexp.MustCompile(`Conflicting lock is held in (\S+) \(PID (\d+)\)`)
+
+// openError says what to do about a database that cannot be opened.
+func openError(path string, err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "Could not set lock on file"), strings.Contains(text, "being used by another process"):
+		who := "another process"
+		if m := lockHolder.FindStringSubmatch(text); m != nil {
+			who = fmt.Sprintf("another process (%s, PID %s)", m[1], m[2])
+		}
+		return fmt.Errorf("open warehouse %s: %s has it open, most likely a leadsync worker, and a DuckDB file belongs to "+
+			"one process at a time: stop that process, or ask the worker itself (its dashboard reads the same tables)", path, who)
+	case strings.Contains(text, "not a valid DuckDB database file"):
+		return fmt.Errorf("open warehouse %s: the file is not a DuckDB database: set DUCKDB_PATH to another file", path)
+	case strings.Contains(text, "different configuration"):
+		return fmt.Errorf("open warehouse %s: this process has it open already, in another mode: %w", path, err)
+	}
+	return fmt.Errorf("open warehouse %s: %w", path, err)
+}

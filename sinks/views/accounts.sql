@@ -1,0 +1,1 @@
+{{template "entity.tmpl" "account"}}
