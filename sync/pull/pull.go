@@ -108,17 +108,23 @@ func (s *Source) Ready() error {
 
 // Run pulls until ctx is done; then it returns nil after every message that it
 // handed over is settled and its ack or nack sent. It returns an error only if
-// the very first attempt shows that it cannot work: no such subscription, no
-// permission. Later it waits and tries again, and [Source.Ready] tells.
+// it fails before it ever pulled for what a person must mend: no such
+// subscription, no permission. Later it waits and tries again, whatever the
+// cause, and [Source.Ready] tells.
 func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
 	pause := minPause
-	for first := true; ; first = false {
+	var pulled atomic.Bool
+	pulling := func() {
+		pulled.Store(true)
+		s.state.Store(nil)
+	}
+	for {
 		started := time.Now()
-		// A stream that has not failed for this long counts as pulling,
-		// also when no message comes.
-		healed := time.AfterFunc(healAfter, func() { s.state.Store(nil) })
+		// A stream that has not failed for this long counts as pulling, also
+		// when no message comes.
+		healed := time.AfterFunc(healAfter, pulling)
 		err := s.subscriber.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
-			s.state.Store(nil)
+			pulling()
 			receive(ctx, m, submit)
 		})
 		healed.Stop()
@@ -129,7 +135,7 @@ func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
 			err = errors.New("the stream ended")
 		}
 		err = fmt.Errorf("pull from subscription %s: %w", s.name, err)
-		if first && isSetup(err) {
+		if isSetup(err) && !pulled.Load() {
 			return err
 		}
 		s.state.Store(&err)

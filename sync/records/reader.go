@@ -1,0 +1,152 @@
+// Package records splits a stream into the bytes of single events. It reads
+// JSON texts one a line (NDJSON), one after the other (pretty-printed or not),
+// or the elements of one JSON array of any size, and tells which of them it
+// has before it from the content.
+//
+// It finds where records begin and end and leaves judging them to the
+// transform: a malformed one comes out as it stands, and those around it come
+// out whole. Memory stays bounded whatever comes in.
+package records
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"leadsync/transform"
+)
+
+// limit is how much of a record is kept: one byte more than an event may have,
+// so that the transform can tell that it is too large.
+const limit = transform.MaxPayload + 1
+
+// A Record is one event's bytes and its place in the input.
+type Record struct {
+	// Data is the record without white space around it, cut short if it is
+	// larger than an event may be. It stays valid until the next call of
+	// [Reader.Next].
+	Data []byte
+
+	Number int   // counted from 1
+	Line   int   // on which it begins, counted from 1
+	Offset int64 // of its first byte from the start of the input
+	Size   int64 // in bytes; more than len(Data) if it was cut short
+}
+
+// A Reader reads records. It is for one goroutine.
+type Reader struct {
+	src io.Reader
+	buf []byte // read and not yet handed out, from pos on
+	pos int
+	err error // why src gives no more
+
+	offset int64 // of buf[pos] in the input
+	line   int   // of buf[pos], counted from 1
+	start  int64 // offset at which that line begins
+
+	next   func() (Record, error) // how the form found is read; nil: not known yet
+	number int
+	done   error
+
+	indent int64 // white space before the first record on the present line
+	spread bool  // the last well-formed record took several lines
+	opened bool  // an element of the array was read
+}
+
+// NewReader returns a Reader of src. It reads ahead by up to about an event's
+// largest size.
+func NewReader(src io.Reader) *Reader {
+	return &Reader{src: src, line: 1}
+}
+
+// Next returns the next record, [io.EOF] after the last. Another error means
+// that the input could not be read, or that an array is malformed in a way
+// that leaves unknown where its next element begins; it says where. It is
+// returned by every later call too.
+func (r *Reader) Next() (Record, error) {
+	if r.done != nil {
+		return Record{}, r.done
+	}
+	if r.next == nil {
+		if r.done = r.detect(); r.done != nil {
+			return Record{}, r.done
+		}
+	}
+	rec, err := r.next()
+	if err != nil {
+		r.done = err
+		return Record{}, err
+	}
+	r.number++
+	rec.Number = r.number
+	return rec, nil
+}
+
+// detect finds out which form the input has.
+func (r *Reader) detect() error {
+	switch start := r.peek(3); {
+	case bytes.HasPrefix(start, []byte{0xff, 0xfe}), bytes.HasPrefix(start, []byte{0xfe, 0xff}):
+		return errors.New("input is UTF-16; UTF-8 is wanted")
+	case bytes.HasPrefix(start, []byte{0xef, 0xbb, 0xbf}):
+		r.advance(3)
+		r.start = r.offset
+	}
+	if !r.skipSpace() {
+		return r.end()
+	}
+	r.next = r.nextObject
+	if r.buf[r.pos] == '[' && r.holdsArray() {
+		r.advance(1)
+		r.next = r.nextElement
+	}
+	return nil
+}
+
+// holdsArray reports whether the input, which begins with '[', is an array of
+// events. It is not if that bracket is closed on its line and more follows:
+// then it is the first of several lines.
+func (r *Reader) holdsArray() bool {
+	end, _ := r.extent(0, lineEnd)
+	var s scanner
+	n, st := s.scan(r.buf[r.pos : r.pos+end])
+	if st != ended {
+		return true
+	}
+	_, st = r.extent(n, spaceEnd)
+	return st != ended
+}
+
+// end returns the error for the end of the input: io.EOF, or what stopped it.
+func (r *Reader) end() error {
+	if r.err == io.EOF {
+		return io.EOF
+	}
+	return fmt.Errorf("read input at offset %d: %w", r.offset+int64(len(r.buf)-r.pos), r.err)
+}
+
+// broken reports whether the input ended by an error, so that what is left of
+// it may be part of a record only.
+func (r *Reader) broken() bool { return r.err != nil && r.err != io.EOF }
+
+// record returns the record of n bytes at the present place, the white space at
+// its end left out, and goes past it.
+func (r *Reader) record(n int) Record {
+	data := bytes.TrimRight(r.buf[r.pos:r.pos+n], space)
+	rec := Record{Line: r.line, Offset: r.offset, Size: int64(len(data))}
+	end := min(len(data), limit)
+	rec.Data = data[:end:end]
+	r.advance(len(data))
+	return rec
+}
+
+// skim returns the record at the present place that is too large to be kept,
+// of which n bytes were read, and goes past the end that step finds. It also
+// returns how that search ended.
+func (r *Reader) skim(n int, step step) (Record, status) {
+	rec := Record{Data: bytes.Clone(r.buf[r.pos : r.pos+limit]), Line: r.line, Offset: r.offset}
+	r.advance(n)
+	st := r.pass(step)
+	rec.Size = r.offset - rec.Offset
+	return rec, st
+}
