@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -58,6 +59,9 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 	}
 }
 
+// replacement stands for what is no UTF-8. Pub/Sub has none; a file may.
+var replacement = []byte("\uFFFD")
+
 // appendAttributes appends a JSON object with sorted keys, nothing for no
 // attributes.
 func appendAttributes(dst []byte, attributes map[string]string) []byte {
@@ -75,9 +79,9 @@ func appendAttributes(dst []byte, attributes map[string]string) []byte {
 		} else {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, []byte(k))
+		dst = appendString(dst, bytes.ToValidUTF8([]byte(k), replacement))
 		dst = append(dst, ':')
-		dst = appendString(dst, []byte(attributes[k]))
+		dst = appendString(dst, bytes.ToValidUTF8([]byte(attributes[k]), replacement))
 	}
 	return append(dst, '}')
 }

@@ -15,7 +15,8 @@ import (
 // canonicalizer writes the canonical form of a JSON text: RFC 8785, with
 // integers kept digit for digit, since ids outgrow a double's 53 bits. It
 // gives the same bytes as the library's Canonicalize with raw integers, from
-// the nodes that decoding has made anyway.
+// the nodes that decoding has made anyway. As in RFC 8785, numbers with a
+// fraction or exponent count as the double nearest to them.
 type canonicalizer struct {
 	src   []byte
 	nodes []node
@@ -54,7 +55,6 @@ func (c *canonicalizer) eventID(src []byte, nodes []node) (id [16]byte) {
 	c.value(0)
 	sum := sha256.Sum256(c.out)
 	copy(id[:], sum[:])
-	c.src, c.nodes = nil, nil
 	return id
 }
 

@@ -40,14 +40,13 @@ type decimal struct {
 	negative bool
 	digits   []byte
 	exp      int64
-	huge     bool // the exponent does not fit
 }
 
 func (d decimal) equal(e decimal) bool {
 	if len(d.digits) == 0 && len(e.digits) == 0 {
 		return true
 	}
-	return !d.huge && !e.huge && d.negative == e.negative && d.exp == e.exp && bytes.Equal(d.digits, e.digits)
+	return d.negative == e.negative && d.exp == e.exp && bytes.Equal(d.digits, e.digits)
 }
 
 // decimalOf reads a JSON number, or the form of strconv.AppendFloat.
@@ -58,11 +57,9 @@ func decimalOf(lit []byte) decimal {
 		lit = lit[1:]
 	}
 	if i := bytes.IndexAny(lit, "eE"); i >= 0 {
-		exp, err := strconv.ParseInt(string(lit[i+1:]), 10, 64)
-		if err != nil || exp > math.MaxInt32 || exp < math.MinInt32 {
-			d.huge = true
-		}
-		d.exp = exp
+		// One that does not fit comes out as the nearest that does, and is no
+		// double's anyway.
+		d.exp, _ = strconv.ParseInt(string(lit[i+1:]), 10, 32)
 		lit = lit[:i]
 	}
 	whole, fraction, _ := bytes.Cut(lit, []byte{'.'})

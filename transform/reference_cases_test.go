@@ -16,12 +16,14 @@ type ruleCase struct {
 	name      string
 	eventType string
 	data      string // the members of extra_data beside entity_id "E" and object_name "lead"
-	want      map[string]string
+
+	// want maps columns of events_log to their value, NULL if they have none,
+	// and "changes" and "transitions" to all of them, as written by
+	// tellChanges and tellTransitions.
+	want map[string]string
 }
 
-// want maps columns of events_log to their value, NULL if they have none;
-// "changes" and "transitions" to all of them, written as told below.
-
+// told writes a column's value.
 func told(v any) string {
 	switch v := v.(type) {
 	case nil:

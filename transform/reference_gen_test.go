@@ -238,7 +238,7 @@ func shuffle(p picker, o *node) {
 	}
 }
 
-// deliveryOf returns a delivery for an event.
+// delivery returns a way in which an event may have come.
 func (g gen) delivery() transform.Delivery {
 	d := transform.Delivery{IngestedAt: now, Source: g.oneOf("pubsub", "push", "backfill")}
 	if g.chance(80) {

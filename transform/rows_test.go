@@ -41,7 +41,7 @@ func TestDeadLetterParts(t *testing.T) {
 			payload[i] = byte(rand.Uint32())
 		}
 		var rows Rows
-		rows.AppendDeadLetter(DeadLetter{Rejection: tooDeep(), Payload: payload, DeadAt: now, Attributes: map[string]string{"b": "\"", "a": "1"}})
+		rows.AppendDeadLetter(DeadLetter{Rejection: tooDeep(), Payload: payload, DeadAt: now, Attributes: map[string]string{"b": "\"", "a": "1", "c": "\xff"}})
 		var got []byte
 		ids := map[any]bool{}
 		for i := range rows.Len(DeadLetters) {
@@ -55,7 +55,7 @@ func TestDeadLetterParts(t *testing.T) {
 			}
 			got = append(got, values[5].([]byte)...)
 			ids[values[0]] = true
-			if values[6] != `{"a":"1","b":"\""}` {
+			if values[6] != `{"a":"1","b":"\"","c":"�"}` {
 				t.Errorf("attributes %v", values[6])
 			}
 			if values[12] != int64(i+1) || values[13] != int64(rows.Len(DeadLetters)) {

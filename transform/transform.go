@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -76,7 +75,7 @@ func New(o Options) *Transformer {
 //
 // The error is always a [*Rejection]; nothing was appended then.
 func (t *Transformer) Transform(dst *Rows, payload []byte, d Delivery) (Event, error) {
-	defer t.release()
+	defer t.release(len(payload))
 	if r := t.decode(payload, d.IngestedAt); r != nil {
 		return Event{}, r
 	}
@@ -106,11 +105,10 @@ func (t *Transformer) Transform(dst *Rows, payload []byte, d Delivery) (Event, e
 // ordinary event has about a hundred; one of 10 MiB may have millions.
 const keep = 1 << 14
 
-// release forgets the event, so that its bytes can be freed, and with an
-// extraordinary one the memory that it took.
-func (t *Transformer) release() {
-	t.src, t.reader.buffer = nil, bytes.Buffer{}
-	if cap(t.nodes) > keep || cap(t.canonical.out) > 64*keep || cap(t.buf) > 64*keep {
+// release forgets the memory that an extraordinary event took. That of an
+// ordinary one, and its bytes, are kept until the next.
+func (t *Transformer) release(size int) {
+	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep {
 		*t = Transformer{location: t.location}
 	}
 }

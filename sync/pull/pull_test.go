@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,10 +164,9 @@ func TestGivesBackAtTheEnd(t *testing.T) {
 		if m.Acks > 0 {
 			t.Errorf("message %s was acknowledged", m.ID)
 		}
-		for _, mod := range m.Modacks {
-			if mod.AckDeadline == 0 {
-				nacked++
-			}
+		// One that is delivered again at once is given back again.
+		if slices.ContainsFunc(m.Modacks, func(mod pstest.Modack) bool { return mod.AckDeadline == 0 }) {
+			nacked++
 		}
 	}
 	if nacked != 20 {
