@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
 	"cloud.google.com/go/bigquery/storage/managedwriter"
 
 	"leadsync/sinks"
@@ -129,95 +128,4 @@ func (w *write) send(ctx context.Context, r request) flight {
 		f.result, f.err = f.stream.append(ctx, r.rows, w.config.AppendTimeout)
 	}
 	return f
-}
-
-// settle waits for the answer to a request and acts on it.
-func (w *write) settle(ctx context.Context, f flight) {
-	answer, err := w.await(ctx, &f)
-	w.freeSlot()
-	retire := false
-	switch {
-	case err == nil && len(answer.GetRowErrors()) == 0:
-		w.config.Observer.Appended(w.table.ID, len(f.rows), f.bytes, time.Since(f.begun))
-		w.health.succeeded()
-		w.progress = true
-	case ctx.Err() != nil:
-		// Nothing is known of what is under way, and the next write must not
-		// queue behind it.
-		w.pending = append(w.pending, f.request)
-		retire = true
-	default:
-		retire = w.recover(ctx, f, answer, err)
-	}
-	if f.stream != nil {
-		w.release(f.stream, retire)
-	}
-}
-
-// await returns the answer, an error, or both.
-func (w *write) await(ctx context.Context, f *flight) (*storagepb.AppendRowsResponse, error) {
-	if f.err != nil {
-		return nil, f.err
-	}
-	patience := w.config.pacing.patience
-	slow := time.NewTimer(patience - time.Since(f.begun))
-	defer slow.Stop()
-	late := time.NewTimer(w.config.AppendTimeout - time.Since(f.begun))
-	defer late.Stop()
-	for {
-		select {
-		case <-f.result.Ready():
-			return f.result.FullResponse(context.WithoutCancel(ctx))
-		case <-slow.C:
-			w.hold(sinks.Transient, fmt.Errorf("append has no answer after %v", patience), f.begun)
-		case <-late.C:
-			f.stream.kill()
-			return nil, fmt.Errorf("append has no answer after %v", w.config.AppendTimeout)
-		case <-ctx.Done():
-			select {
-			case <-f.result.Ready():
-				return f.result.FullResponse(context.WithoutCancel(ctx))
-			default:
-				return nil, ctx.Err()
-			}
-		}
-	}
-}
-
-// recover puts what is left of a failed request into the next round. It
-// reports whether the stream is of no more use.
-func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendRowsResponse, err error) (retire bool) {
-	broken := answer == nil // the connection ended, not just this request
-	class := sinks.Data
-	if err != nil && (len(answer.GetRowErrors()) == 0 || storageCode(err) != 0) {
-		class = classify(err)
-	}
-	if class == sinks.Data && f.result == nil {
-		class = sinks.Setup // no row was looked at, so none can be to blame
-	}
-	if class == sinks.Data {
-		if err = w.check(ctx); err == nil {
-			w.setAside(f.request, answer)
-			return broken
-		}
-		class = classifyCheck(err)
-	}
-	w.checked = false
-	w.again(f.request, class)
-	w.class, w.cause = class, public(err)
-	w.hold(class, w.cause, f.begun)
-	return broken || class == sinks.Setup || class == sinks.Transient && w.try >= 2
-}
-
-func (w *write) again(r request, why sinks.Class) {
-	r.failed = why
-	w.pending = append(w.pending, r)
-}
-
-func (w *write) hold(class sinks.Class, cause error, since time.Time) {
-	if !w.held {
-		w.held = true
-		w.health.hold()
-	}
-	w.health.failed(class, cause, since)
 }

@@ -20,8 +20,9 @@ type Config struct {
 	Dataset   string
 	Location  string // of the dataset when it is created, for example "EU"; "" is BigQuery's default
 
-	// Endpoint (a URL) and StorageEndpoint (host:port) lead to another server
-	// than Google's. Insecure talks to it without TLS and credentials.
+	// Endpoint (a URL, all that comes before /projects/…) and StorageEndpoint
+	// (host:port) lead to another server than Google's. Insecure talks to it
+	// without TLS and credentials.
 	Endpoint        string
 	StorageEndpoint string
 	Insecure        bool

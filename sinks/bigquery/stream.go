@@ -100,8 +100,8 @@ func (s *stream) append(ctx context.Context, rows [][]byte, timeout time.Duratio
 func (s *stream) close() {
 	s.kill()
 	if s.writer != nil {
-		s.writer.Close() // always io.EOF
+		_ = s.writer.Close() // always io.EOF
 	}
 	s.forget()
-	s.client.Close() // of a connection that is broken already
+	_ = s.client.Close() // of a connection that is broken already
 }

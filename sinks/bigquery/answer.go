@@ -1,0 +1,113 @@
+package bigquery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
+
+	"leadsync/sinks"
+)
+
+// settle waits for the answer to a request and acts on it.
+func (w *write) settle(ctx context.Context, f flight) {
+	answer, err := w.await(ctx, &f)
+	w.freeSlot()
+	retire := false
+	switch {
+	case err == nil && len(answer.GetRowErrors()) == 0:
+		w.config.Observer.Appended(w.table.ID, len(f.rows), f.bytes, time.Since(f.begun))
+		w.health.succeeded()
+		w.progress = true
+	case ctx.Err() != nil:
+		// Nothing is known of what is under way, and the next write must not
+		// queue behind it.
+		w.pending = append(w.pending, f.request)
+		retire = true
+	default:
+		retire = w.recover(ctx, f, answer, err)
+	}
+	if f.stream != nil {
+		w.release(f.stream, retire)
+	}
+}
+
+// await returns the answer, an error, or both.
+func (w *write) await(ctx context.Context, f *flight) (*storagepb.AppendRowsResponse, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	err := w.wait(ctx, f)
+	select {
+	case <-f.result.Ready(): // perhaps in the same moment as an error
+		return f.result.FullResponse(context.WithoutCancel(ctx))
+	default:
+		return nil, err
+	}
+}
+
+// wait returns nil once there is an answer, or why it is no longer waited for.
+func (w *write) wait(ctx context.Context, f *flight) error {
+	select {
+	case <-f.result.Ready():
+		return nil
+	default:
+	}
+	patience := w.config.pacing.patience
+	slow := time.NewTimer(patience - time.Since(f.begun))
+	defer slow.Stop()
+	late := time.NewTimer(w.config.AppendTimeout - time.Since(f.begun))
+	defer late.Stop()
+	for {
+		select {
+		case <-f.result.Ready():
+			return nil
+		case <-slow.C:
+			w.hold(sinks.Transient, fmt.Errorf("append has no answer after %v", patience), f.begun)
+		case <-late.C:
+			f.stream.kill() // whoever else waits on it waits in vain, too
+			return fmt.Errorf("append has no answer after %v", w.config.AppendTimeout)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// recover puts what is left of a failed request into the next round. It
+// reports whether the stream is of no more use.
+func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendRowsResponse, err error) (retire bool) {
+	broken := answer == nil // the connection ended, not just this request
+	class := sinks.Data
+	if err != nil && (len(answer.GetRowErrors()) == 0 || storageCode(err) != 0) {
+		class = classify(err)
+	}
+	if class == sinks.Data && f.result == nil {
+		class = sinks.Setup // no row was looked at, so none can be to blame
+	}
+	if class == sinks.Data {
+		if err = w.check(ctx); err == nil {
+			w.setAside(f.request, answer)
+			return broken
+		}
+		class = classifyCheck(err)
+	}
+	w.checked = false
+	w.again(f.request, class)
+	w.class, w.cause = class, public(err)
+	w.hold(class, w.cause, f.begun)
+	return broken || class == sinks.Setup || class == sinks.Transient && w.try >= 2
+}
+
+func (w *write) again(r request, why sinks.Class) {
+	r.failed = why
+	w.pending = append(w.pending, r)
+}
+
+func (w *write) hold(class sinks.Class, cause error, since time.Time) {
+	if !w.held {
+		w.held = true
+		w.health.hold()
+	}
+	w.health.failed(class, cause, since)
+}
