@@ -88,7 +88,8 @@ type Config struct {
 	// Port is where health and metrics are served; 0 takes any free one.
 	Port int `env:"PORT, default=8080"`
 
-	// LogLevel is debug, info, warn or error, and LogFormat auto, json or text.
+	// LogLevel is debug, info, warn or error, and LogFormat auto, json or
+	// text. auto is text where a person reads along, else json.
 	LogLevel  string `env:"LOG_LEVEL, default=info"`
 	LogFormat string `env:"LOG_FORMAT, default=auto"`
 
@@ -145,10 +146,8 @@ const (
 func Load(in Input) (*Config, error) {
 	src := newSource(in)
 	c := &Config{Service: "leadsync"}
-	for _, name := range []string{"CLOUD_RUN_WORKER_POOL", "CLOUD_RUN_JOB", "K_SERVICE"} {
-		if v, ok := src.Lookup(name); ok {
-			c.CloudRun, c.Service = true, v
-		}
+	if name := src.cloudRun(); name != "" {
+		c.CloudRun, c.Service = true, name
 	}
 	problems := decode(c, src)
 	c.setDefaults(src, in.MemoryLimit)

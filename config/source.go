@@ -44,6 +44,21 @@ func (s *source) origin(name string) Origin {
 	}
 }
 
+// cloudRun returns the name under which the process runs on Cloud Run, "" if
+// it does not.
+func (s *source) cloudRun() string {
+	for _, name := range []string{"K_SERVICE", "CLOUD_RUN_JOB", "CLOUD_RUN_WORKER_POOL"} {
+		if v, ok := s.Lookup(name); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// OnCloudRun reports whether the environment is that of Cloud Run: of a
+// service, a job or a worker pool.
+func OnCloudRun(environ []string) bool { return newSource(Input{Environ: environ}).cloudRun() != "" }
+
 // prefixes begin the names of our settings only. Other programs have
 // variables that begin with PUBSUB_, LOG_ and the like.
 var prefixes = []string{"BATCH_MAX_", "BIGQUERY_", "DUCKDB_", "MAX_OUTSTANDING_", "OPENPLATFORM_", "FIELD_POLICY_"}

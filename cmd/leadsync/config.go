@@ -23,7 +23,7 @@ type settingFlags struct {
 	Timezone     string `help:"Zone of times without an offset (SOURCE_TIMEZONE)." placeholder:"ZONE" group:"settings"`
 	Port         string `help:"Port of health and metrics, 0 for any (PORT)." placeholder:"N" group:"settings"`
 	LogLevel     string `help:"debug, info, warn or error (LOG_LEVEL)." placeholder:"LEVEL" group:"settings"`
-	LogFormat    string `help:"auto, json or text (LOG_FORMAT)." placeholder:"FORMAT" group:"settings"`
+	LogFormat    string `help:"json, text, or auto: text on a terminal, else json (LOG_FORMAT)." placeholder:"FORMAT" group:"settings"`
 }
 
 // byVariable returns what was given, by the variable that it overrides.
@@ -67,16 +67,7 @@ func (p *process) logger(cfg *config.Config) *slog.Logger {
 // logsJSON reports whether a program rather than a person reads what the
 // process writes to standard error. It does not need valid settings.
 func (p *process) logsJSON() bool {
-	return slices.ContainsFunc(p.environ, func(kv string) bool {
-		name, value, _ := strings.Cut(kv, "=")
-		switch name {
-		case "CLOUD_RUN_WORKER_POOL", "CLOUD_RUN_JOB", "K_SERVICE":
-			return value != ""
-		case "LOG_FORMAT":
-			return value == "json"
-		}
-		return false
-	})
+	return config.OnCloudRun(p.environ) || slices.Contains(p.environ, "LOG_FORMAT=json")
 }
 
 type configCommand struct{}

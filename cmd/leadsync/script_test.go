@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"leadsync/sinks/bigquery/bqtest"
+	"leadsync/sinks/duckdb"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -35,6 +37,12 @@ func TestScripts(t *testing.T) {
 			env.Defer(server.Close)
 			env.Vars = append(env.Vars, "REST="+server.RESTURL(), "STORAGE="+server.StorageAddr())
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "embedded" {
+				return false, fmt.Errorf("unknown condition %s", name)
+			}
+			return duckdb.Available, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": runForStatus},
 	})

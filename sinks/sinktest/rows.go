@@ -1,6 +1,7 @@
 package sinktest
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"time"
@@ -95,4 +96,34 @@ func expect(c *transform.Column, value any, types ...transform.Type) {
 // values decodes row i of the table.
 func values(rows *transform.Rows, id transform.TableID, i int) ([]any, error) {
 	return id.Table().Values(nil, rows.Row(id, i))
+}
+
+// copied is what a Rows held at one moment.
+type copied [transform.NumTables][][]byte
+
+func snapshot(rows *transform.Rows) *copied {
+	var c copied
+	for i := range c {
+		id := transform.TableID(i)
+		for k := range rows.Len(id) {
+			c[i] = append(c[i], bytes.Clone(rows.Row(id, k)))
+		}
+	}
+	return &c
+}
+
+// differs names a place where rows is no longer what it was, "" if there is none.
+func (c *copied) differs(rows *transform.Rows) string {
+	for i := range c {
+		id := transform.TableID(i)
+		if rows.Len(id) != len(c[i]) {
+			return fmt.Sprintf("the number of rows of %s from %d to %d", id, len(c[i]), rows.Len(id))
+		}
+		for k, row := range c[i] {
+			if !bytes.Equal(row, rows.Row(id, k)) {
+				return fmt.Sprintf("row %d of %s", k, id)
+			}
+		}
+	}
+	return ""
 }
