@@ -42,7 +42,7 @@ type reader struct {
 func (r *reader) read(nodes []node, src []byte) ([]node, *Rejection) {
 	r.reset(src)
 	nodes, err := r.value(nodes)
-	deep := err == errTooDeep
+	deep := errors.Is(err, errTooDeep)
 	if deep { // a text that is no JSON is invalid rather than too deep
 		r.reset(src)
 		err = r.decoder.SkipValue()
@@ -50,7 +50,7 @@ func (r *reader) read(nodes []node, src []byte) ([]node, *Rejection) {
 	if err != nil {
 		return nodes, r.rejection(src, err)
 	}
-	if _, err := r.decoder.ReadToken(); err != io.EOF {
+	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return nodes, invalid("data after the value", r.decoder.InputOffset())
 	}
 	if deep {

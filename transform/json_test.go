@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -57,7 +58,7 @@ func TestValidate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var rows Rows
 			_, err := New(Options{}).Transform(&rows, []byte(test.src), Delivery{})
-			r, ok := err.(*Rejection)
+			r, ok := errors.AsType[*Rejection](err)
 			if !ok {
 				t.Fatalf("error is %T", err)
 			}

@@ -8,7 +8,7 @@ import (
 
 // isInteger reports whether a JSON number has neither fraction nor exponent.
 func isInteger(lit []byte) bool {
-	return bytes.IndexByte(lit, '.') < 0 && bytes.IndexAny(lit, "eE") < 0
+	return bytes.IndexByte(lit, '.') < 0 && !bytes.ContainsAny(lit, "eE")
 }
 
 // fitsJSON reports whether BigQuery's JSON type holds the number: a 64-bit

@@ -73,7 +73,7 @@ func checkRules(t *testing.T, cases []ruleCase) {
 				t.Fatalf("rejected: %v", got.rejection)
 			}
 			for column, want := range tc.want {
-				have := ""
+				var have string
 				switch column {
 				case "changes":
 					have = tellChanges(got.rows[0].columns[column])

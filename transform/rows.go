@@ -52,6 +52,14 @@ func (r *Rows) Total() int {
 	return n
 }
 
+// Append adds a copy of a row that is already encoded, for example one of
+// another Rows. It is not looked at.
+func (r *Rows) Append(id TableID, row []byte) {
+	t := &r.tables[id]
+	t.data = append(t.data, row...)
+	t.ends = append(t.ends, len(t.data))
+}
+
 // Reset empties r and keeps its memory for the next rows. Slices that [Rows.Row]
 // returned must no longer be in use.
 func (r *Rows) Reset() {

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -75,7 +76,7 @@ func TestRowTooLarge(t *testing.T) {
 	var rows Rows
 	payload := []byte(`{"mid":"1","event_type":"x","create_time":1763800000,"extra_data":{"a":"` + strings.Repeat("x", MaxRow) + `"}}`)
 	_, err := tr.Transform(&rows, payload, Delivery{IngestedAt: now, Source: "pubsub"})
-	r, ok := err.(*Rejection)
+	r, ok := errors.AsType[*Rejection](err)
 	if !ok || r.Reason != RowTooLarge || rows.Total() != 0 || rows.Bytes() != 0 {
 		t.Fatalf("error %v, %d rows, %d bytes", err, rows.Total(), rows.Bytes())
 	}

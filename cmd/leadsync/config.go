@@ -59,7 +59,7 @@ func (p *process) logger(cfg *config.Config) *slog.Logger {
 	asJSON := cfg.LogFormat == "json" || cfg.LogFormat == "auto" && (cfg.CloudRun || !isTerminal(p.stderr))
 	logger := newLogger(p.stderr, logOptions{level: cfg.LogLevel, json: asJSON, service: cfg.Service})
 	for _, w := range cfg.Warnings() {
-		logger.Warn(w)
+		logger.Warn("setting ignored", "cause", w)
 	}
 	return logger
 }

@@ -104,9 +104,9 @@ type server struct {
 }
 
 // startServer listens on the port of every address, 0 for any free one, and
-// serves in the background.
-func startServer(port int, handler http.Handler, logger *slog.Logger) (*server, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(port)))
+// serves in the background until shutdown; ctx is for listening only.
+func startServer(ctx context.Context, port int, handler http.Handler, logger *slog.Logger) (*server, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
 	if err != nil {
 		return nil, fmt.Errorf("listen on PORT %d: %w", port, err)
 	}

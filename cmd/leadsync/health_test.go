@@ -38,7 +38,7 @@ func TestHealth(t *testing.T) {
 	var sink, stream error
 	h.addReady("sink", func() error { return sink })
 	h.addAlive("stream", func() error { return stream })
-	s, err := startServer(0, h.routes(newMetrics().handler()), slog.New(slog.DiscardHandler))
+	s, err := startServer(t.Context(), 0, h.routes(newMetrics().handler()), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestHealth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := startServer(n, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := startServer(t.Context(), n, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a second server listens on the same port")
 	}
 	if err := s.shutdown(t.Context()); err != nil {
@@ -85,7 +85,7 @@ func TestShutdownCutsOff(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	defer http.DefaultClient.CloseIdleConnections()
 	entered := make(chan struct{})
-	s, err := startServer(0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s, err := startServer(t.Context(), 0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
 	}), slog.New(slog.DiscardHandler))

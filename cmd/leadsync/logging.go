@@ -30,7 +30,7 @@ func newLogger(w io.Writer, o logOptions) *slog.Logger {
 	failures := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: cloudLogging, AddSource: true})
 	return slog.New(&cloudHandler{plain: plain, failures: failures.WithAttrs([]slog.Attr{
 		slog.String("@type", "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"),
-		slog.Group("serviceContext", "service", o.service, "version", thisBuild().version),
+		slog.Group("serviceContext", "service", o.service, "version", thisBuild().version), //nolint:sloglint // Error Reporting's name
 	})})
 }
 
@@ -73,6 +73,7 @@ func cloudLogging(groups []string, a slog.Attr) slog.Attr {
 		if !ok {
 			return a
 		}
+		//nolint:sloglint // the names are those of Cloud Logging and Error Reporting
 		return slog.Group("",
 			slog.Group("logging.googleapis.com/sourceLocation",
 				"file", src.File, "line", strconv.Itoa(src.Line), "function", src.Function),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestMetrics(t *testing.T) {
 	m.Retried(transform.EventsLog, "a class of tomorrow")
 
 	w := httptest.NewRecorder()
-	m.handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	body := "\n" + w.Body.String()
 	for _, want := range []string{
 		`leadsync_messages_received_total 10`,

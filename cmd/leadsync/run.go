@@ -69,7 +69,7 @@ func (*runCommand) Run(ctx context.Context, p *process) error {
 // work runs the worker with everything it needs.
 func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err error) {
 	health, metrics := newHealth(), newMetrics()
-	server, err := startServer(cfg.Port, health.routes(metrics.handler()), logger)
+	server, err := startServer(ctx, cfg.Port, health.routes(metrics.handler()), logger)
 	if err != nil {
 		return err
 	}

@@ -95,14 +95,14 @@ func (d *dryRun) file(ctx context.Context, stdin io.Reader, name string) error {
 		if err != nil {
 			return fmt.Errorf("transform: %w", err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // it was only read
 		src = f
 	}
 	reader := records.NewReader(&flushFirst{src: src, out: d.out})
 	for {
 		rec, err := reader.Next()
 		switch {
-		case err == io.EOF:
+		case err == io.EOF: //nolint:errorlint // only io.EOF itself is the end; a failure may wrap it
 			return nil
 		case err != nil:
 			return fmt.Errorf("transform %s: %w", name, err)

@@ -37,7 +37,10 @@ func (h *health) leave() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held--; h.held == 0 {
-		h.clear("no write is held back any more")
+		if h.told {
+			h.log.Info("no write is held back any more", "table", h.table, "held_for", h.age().String())
+		}
+		h.clear()
 	}
 }
 
@@ -66,13 +69,16 @@ func (h *health) tell() {
 func (h *health) succeeded() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.clear("writes go through again")
+	if h.told {
+		h.log.Info("writes go through again", "table", h.table, "held_for", h.age().String())
+	}
+	h.clear()
 }
 
-func (h *health) clear(message string) {
-	if h.told {
-		h.log.Info(message, "table", h.table, "held_for", time.Since(h.since).Round(time.Millisecond).String())
-	}
+// age returns for how long the failure has lasted.
+func (h *health) age() time.Duration { return time.Since(h.since).Round(time.Millisecond) }
+
+func (h *health) clear() {
 	h.since, h.class, h.cause, h.told = time.Time{}, "", nil, false
 }
 
@@ -91,5 +97,5 @@ func (h *health) ready() error {
 	}
 	h.tell() // what people are shown is found in the log, too
 	return fmt.Errorf("table %s: writes are held back for %v (%s): %w; %s",
-		h.table, time.Since(h.since).Round(time.Millisecond), h.class, h.cause, remedy(h.cause, h.class))
+		h.table, h.age(), h.class, h.cause, remedy(h.cause, h.class))
 }

@@ -149,9 +149,7 @@ func TestSchemaLag(t *testing.T) {
 		meta := metadataOf(transform.EventsLog.Table(), c)
 		all := meta.Schema
 		meta.Schema = all[:len(all)-5] // a required column at the end would be refused
-		for _, f := range all[len(all)-4:] {
-			meta.Schema = append(meta.Schema, f)
-		}
+		meta.Schema = append(meta.Schema, all[len(all)-4:]...)
 		if err := server.CreateTable(project, dataset, "events_log", meta); err != nil {
 			t.Fatal(err)
 		}

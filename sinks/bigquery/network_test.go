@@ -59,7 +59,7 @@ func (l *link) serve(listener net.Listener) {
 				pair[0].Close()
 			}
 			l.wg.Go(func() {
-				io.Copy(pair[0], pair[1])
+				_, _ = io.Copy(pair[0], pair[1]) // until the link is cut
 				pair[0].Close()
 			})
 		}

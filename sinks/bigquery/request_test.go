@@ -91,7 +91,7 @@ func TestParts(t *testing.T) {
 // TestSplitAllocates catches memory that is taken for every row.
 func TestSplitAllocates(t *testing.T) {
 	rows := events(500)
-	if n := testing.AllocsPerRun(20, func() { split(rows, transform.EventsLog) }); n > 4 {
+	if n := testing.AllocsPerRun(20, func() { _, _ = split(rows, transform.EventsLog) }); n > 4 {
 		t.Errorf("%v allocations for 500 rows, want at most 4", n)
 	}
 }

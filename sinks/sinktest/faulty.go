@@ -189,7 +189,7 @@ func (f Fault) split(rows *transform.Rows) (pass *transform.Rows, places [transf
 			if err == nil && f.Lose != nil && f.Lose(id, row) {
 				continue
 			}
-			appendEncoded(pass, id, rows.Row(id, i))
+			pass.Append(id, rows.Row(id, i))
 			places[id] = append(places[id], i)
 		}
 	}

@@ -175,7 +175,7 @@ var liars = []struct {
 				defer mu.Unlock()
 				var late transform.Rows
 				for _, row := range kept {
-					appendEncoded(&late, transform.EventsLog, row)
+					late.Append(transform.EventsLog, row)
 				}
 				_ = m.Write(ctx, &late)
 				kept = nil

@@ -129,7 +129,7 @@ func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
 		})
 		healed.Stop()
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // whatever Receive says then, the end was asked for
 		}
 		if err == nil {
 			err = errors.New("the stream ended")

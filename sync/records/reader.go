@@ -119,7 +119,7 @@ func (r *Reader) holdsArray() bool {
 
 // end returns the error for the end of the input: io.EOF, or what stopped it.
 func (r *Reader) end() error {
-	if r.err == io.EOF {
+	if r.err == io.EOF { //nolint:errorlint // only io.EOF itself is the end; a failure may wrap it
 		return io.EOF
 	}
 	return fmt.Errorf("read input at offset %d: %w", r.offset+int64(len(r.buf)-r.pos), r.err)
@@ -127,7 +127,9 @@ func (r *Reader) end() error {
 
 // broken reports whether the input ended by an error, so that what is left of
 // it may be part of a record only.
-func (r *Reader) broken() bool { return r.err != nil && r.err != io.EOF }
+func (r *Reader) broken() bool {
+	return r.err != nil && r.err != io.EOF //nolint:errorlint // only io.EOF itself is the end; a failure may wrap it
+}
 
 // record returns the record of n bytes at the present place, the white space at
 // its end left out, and goes past it.

@@ -25,7 +25,7 @@ func (w *writer) write(e *event, at int64) []byte {
 // documented order, those of accounts in any.
 func (w *writer) envelope(e *event, at int64) fields {
 	anyOrder := e.about != nil && e.about.object == "account" || w.chance(0.1)
-	data := w.extraData(e, at)
+	data := w.extraData(e)
 	if anyOrder {
 		data.shuffle(w.rng)
 	}
@@ -52,7 +52,7 @@ func (w *writer) envelope(e *event, at int64) fields {
 	return f
 }
 
-func (w *writer) extraData(e *event, at int64) fields {
+func (w *writer) extraData(e *event) fields {
 	empty := pick(w.rng, []emptiness{emptyString, emptyString, emptyNull, emptyNull, emptyAbsent})
 	f := make(fields, 0, 40)
 	if r := e.about; r != nil {

@@ -2,6 +2,7 @@ package bqtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -84,7 +85,7 @@ func (c *connection) receive(ctx context.Context, stream storagepb.BigQueryWrite
 	defer close(replies)
 	for {
 		req, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		var r reply

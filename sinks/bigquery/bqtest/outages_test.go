@@ -25,7 +25,7 @@ func TestSchemaLag(t *testing.T) {
 	}
 	// tries appends a row of the wider schema, and returns how often that was
 	// refused before it went through, at most most.
-	tries := func(t *testing.T, s *Server, w *writer, most int) int {
+	tries := func(t *testing.T, w *writer, most int) int {
 		t.Helper()
 		m, dp := message(t, wider)
 		wide := writer{t, m, w.ms}
@@ -64,7 +64,7 @@ func TestSchemaLag(t *testing.T) {
 		if resp, err = w.append(w.row("a")); err != nil || resp.GetUpdatedSchema() != nil {
 			t.Errorf("the answer after it: %v, %v, want no columns", resp, err)
 		}
-		if n := tries(t, s, w, 9); n != 0 {
+		if n := tries(t, w, 9); n != 0 {
 			t.Errorf("refused %d times, want 0", n)
 		}
 	})
@@ -73,7 +73,7 @@ func TestSchemaLag(t *testing.T) {
 		s.Lag("t", 3)
 		w := newWriter(t, s)
 		grow(t, s)
-		if n := tries(t, s, w, 9); n != 3 {
+		if n := tries(t, w, 9); n != 3 {
 			t.Errorf("refused %d times, want 3", n)
 		}
 	})

@@ -2,6 +2,7 @@ package bqtest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -117,7 +118,7 @@ func TestProtocol(t *testing.T) {
 				return
 			}
 			call.CloseSend()
-			if _, err := call.Recv(); err != io.EOF {
+			if _, err := call.Recv(); !errors.Is(err, io.EOF) {
 				t.Errorf("after the last request: %v, want EOF", err)
 			}
 			if n := s.NumRows("t") + s.NumRows("u"); n != len(test.requests) {

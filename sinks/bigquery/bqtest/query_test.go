@@ -15,7 +15,7 @@ func read(it *bq.RowIterator) ([][]bq.Value, error) {
 	for {
 		var row []bq.Value
 		err := it.Next(&row)
-		if err == iterator.Done {
+		if errors.Is(err, iterator.Done) {
 			return rows, nil
 		}
 		if err != nil {

@@ -102,7 +102,7 @@ func TestList(t *testing.T) {
 	var got []string
 	for {
 		table, err := it.Next()
-		if err == iterator.Done {
+		if errors.Is(err, iterator.Done) {
 			break
 		}
 		if err != nil {
