@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"cloud.google.com/go/pubsub/v2/pstest"
 
 	"leadsync/sinks/bigquery/bqtest"
+	"leadsync/sinks/duckdb"
 )
 
 // cloud is a Pub/Sub and a BigQuery that speak the real protocols.
@@ -296,6 +298,28 @@ func TestRunHoldsWhileWarehouseIsAway(t *testing.T) {
 		}
 	}
 	w.stop(t)
+}
+
+// The same worker must work on the embedded warehouse with nothing set up, and
+// leave a file that can be queried once it has ended.
+func TestRunEmbedded(t *testing.T) {
+	if !duckdb.Available {
+		t.Skip("this build has no embedded warehouse")
+	}
+	t.Parallel()
+	c := newCloud(t)
+	c.environ = append(c.environ, "SINK=duckdb", "DUCKDB_PATH="+filepath.Join(t.TempDir(), "w.duckdb"))
+	c.publish(0, 100)
+	w := c.start(t)
+	eventually(t, "every message acknowledged", func() bool { _, all := acked(c.pubsub); return all })
+	w.stop(t)
+	cmd := exec.CommandContext(t.Context(), "leadsync", "query", "--format", "csv",
+		"SELECT (SELECT COUNT(*) FROM status_transitions), (SELECT COUNT(*) FROM dead_letters), (SELECT SUM(received) FROM sync_batches)")
+	cmd.Env = c.environ
+	out, err := cmd.Output()
+	if lines := strings.Fields(string(out)); err != nil || len(lines) == 0 || lines[len(lines)-1] != "98,2,100" {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // A worker must not start on tables that are not there, and must say what
