@@ -45,16 +45,31 @@ func BenchmarkTransform(b *testing.B) {
 	}
 }
 
-// BenchmarkDecode finds out that the bytes are an event and where its values
-// stand.
+// BenchmarkDecode finds out that the bytes are JSON and where its values stand.
 func BenchmarkDecode(b *testing.B) {
 	src := benchEvent(b)
-	tr := New(Options{})
+	var nodes []node
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if r := tr.decode(src, now); r != nil {
-			b.Fatal(r)
+		var ok bool
+		if nodes, ok = scan(nodes[:0], src); !ok {
+			b.Fatal("not scanned")
+		}
+	}
+}
+
+// BenchmarkDecodeLibrary is what scan saves: the library's tokens.
+func BenchmarkDecodeLibrary(b *testing.B) {
+	src := benchEvent(b)
+	var r reader
+	var nodes []node
+	b.SetBytes(int64(len(src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var rejection *Rejection
+		if nodes, rejection = r.read(nodes[:0], src); rejection != nil {
+			b.Fatal(rejection)
 		}
 	}
 }

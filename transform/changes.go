@@ -24,13 +24,20 @@ func (t *Transformer) collectChanges(hasEntity bool) {
 	}
 	t.labels = t.sortedKeys(t.labels, t.values[colMappingDataText])
 	t.fields = t.sortedKeys(t.fields[:0], t.values[colMappingData])
+	labels := t.labels
 	for _, f := range t.fields {
 		c := change{field: t.key(f)}
 		c.beforeValue, c.afterValue = t.pair(int(f.key) + 1)
 		if c.beforeValue == nil && c.afterValue == nil {
 			continue
 		}
-		c.beforeLabel, c.afterLabel = t.label(c.field)
+		// Both lists are in order: the labels of the fields before are done with.
+		for len(labels) > 0 && bytes.Compare(t.key(labels[0]), c.field) < 0 {
+			labels = labels[1:]
+		}
+		if len(labels) > 0 && bytes.Equal(t.key(labels[0]), c.field) {
+			c.beforeLabel, c.afterLabel = t.labelsAt(labels[0])
+		}
 		t.changes = append(t.changes, c)
 	}
 }
@@ -84,15 +91,19 @@ func (t *Transformer) anyText(i int) []byte {
 	return appendJSON(nil, t.src, t.nodes, i, asSent)
 }
 
-// label returns the labels of a field; nil is NULL, for which "-" stands too.
-func (t *Transformer) label(field []byte) (before, after []byte) {
-	i, ok := slices.BinarySearchFunc(t.labels, field, func(m member, field []byte) int {
-		return bytes.Compare(t.key(m), field)
-	})
-	if !ok {
-		return nil, nil
+// label returns the labels of a field; nil is NULL.
+func (t *Transformer) label(field string) (before, after []byte) {
+	for _, m := range t.labels {
+		if string(t.key(m)) == field {
+			return t.labelsAt(m)
+		}
 	}
-	before, after = t.pair(int(t.labels[i].key) + 1)
+	return nil, nil
+}
+
+// labelsAt reads a field's labels like its values; "-" stands for NULL too.
+func (t *Transformer) labelsAt(m member) (before, after []byte) {
+	before, after = t.pair(int(m.key) + 1)
 	return unlessDash(before), unlessDash(after)
 }
 

@@ -22,6 +22,8 @@ type canonicalizer struct {
 	nodes []node
 	out   []byte
 	keys  []member // stack of the keys of the objects being written
+
+	duplicate bool // an object has a key twice
 }
 
 // A member is one key of an object, to be sorted: small, since sorting moves it
@@ -49,9 +51,9 @@ func prefix(key []byte) uint64 {
 }
 
 // eventID returns the first 16 bytes of SHA-256 over the canonical form of the
-// whole text.
+// whole text, and notes whether it has a duplicate key.
 func (c *canonicalizer) eventID(src []byte, nodes []node) (id [16]byte) {
-	c.src, c.nodes, c.out = src, nodes, c.out[:0]
+	c.src, c.nodes, c.out, c.duplicate = src, nodes, c.out[:0], false
 	c.value(0)
 	sum := sha256.Sum256(c.out)
 	copy(id[:], sum[:])
@@ -85,10 +87,13 @@ func (c *canonicalizer) object(i int) {
 	slices.SortFunc(c.keys[base:], c.compare)
 	c.out = append(c.out, '{')
 	for k, end := base, len(c.keys); k < end; k++ {
+		key := int(c.keys[k].key)
 		if k > base {
 			c.out = append(c.out, ',')
+			if c.keys[k].prefix == c.keys[k-1].prefix && c.compare(c.keys[k], c.keys[k-1]) == 0 {
+				c.duplicate = true
+			}
 		}
-		key := int(c.keys[k].key)
 		c.value(key)
 		c.out = append(c.out, ':')
 		c.value(key + 1)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -161,6 +163,56 @@ func TestReadEqualsTokens(t *testing.T) {
 			t.Fatalf("%s: %d nodes, %d tokens", src, len(nodes), i)
 		}
 	})
+}
+
+// The quick scan must find the very nodes that the library's tokens give, and
+// accept nothing that the library refuses, duplicate keys aside: those the
+// canonical form must notice.
+func checkScan(t interface{ Fatalf(string, ...any) }, src []byte) {
+	nodes, ok := scan(nil, src)
+	want, r := new(reader).read(nil, src)
+	if !ok {
+		if r == nil {
+			t.Fatalf("%q: not scanned, though the library takes it", src) // no harm, but no gain
+		}
+		return
+	}
+	var c canonicalizer
+	c.eventID(src, nodes)
+	if (r != nil) != c.duplicate || r != nil && r.Cause != "duplicate key" {
+		t.Fatalf("%q: scanned, duplicate key %v; the library says %v", src, c.duplicate, r)
+	}
+	if r == nil && !slices.Equal(nodes, want) {
+		t.Fatalf("%q: nodes\n got %v\nwant %v", src, nodes, want)
+	}
+}
+
+func TestScanEqualsLibrary(t *testing.T) {
+	for _, src := range []string{
+		``, ` `, `{`, `}`, `[`, `]`, `{]`, `[}`, `{}`, `[]`, `{"a"}`, `{"a":}`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`, `[1 2]`, `{"a" 1}`, `{"a":1 "b":2}`,
+		`{1:2}`, `"a" "b"`, `1 `, `01`, `-`, `-0`, `-01`, `1.`, `.1`, `1.5e`, `1e+`, `1E+05`, `+1`, `1e5x`, `nul`, `nulll`, `null`, `truefalse`, `tru`,
+		`"`, `"\`, `"\"`, `"\u12"`, `"\ud800"`, `"\ud83d\ude00"`, `"\udc00\ud800"`, `"\x"`, "\"\x01\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\u2028\x7f\"",
+		`{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"aaaaaaaaa":1,"aaaaaaaab":{"b":1,"b":1}}`, `{"":1,"":2}`, `{"a":{"a":{"a":[]}}}`, "\ufeff{}", "{}\x00", "\v{}",
+		strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth), strings.Repeat("[", MaxDepth+1) + strings.Repeat("]", MaxDepth+1),
+	} {
+		checkScan(t, []byte(src))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		src := jsonText().Draw(t, "text")
+		checkScan(t, src)
+		// One byte changed, left out or doubled finds the edges of the grammar.
+		i := rapid.IntRange(0, len(src)-1).Draw(t, "at")
+		b := rapid.SampledFrom([]byte("{}[]:,\"\\0-1.eEtfnu \n\x00\x80\xff")).Draw(t, "byte")
+		checkScan(t, slices.Concat(src[:i], []byte{b}, src[i+1:]))
+		checkScan(t, slices.Concat(src[:i], src[i+1:]))
+		checkScan(t, slices.Concat(src[:i], src[i:i+1], src[i:]))
+	})
+}
+
+// FuzzScan is TestScanEqualsLibrary with the fuzzer's texts.
+func FuzzScan(f *testing.F) {
+	f.Add([]byte(`{"mid":"941","extra_data":{"a":[null,-1.5e3,"\u4e2d\n"],"b":{}},"mid":true}`))
+	f.Fuzz(func(t *testing.T, src []byte) { checkScan(t, src) })
 }
 
 // JSON text must keep its meaning and its order of keys.

@@ -45,7 +45,8 @@ type Transformer struct {
 	spare  [2][]int             // nodes of the keys that no column holds: of the envelope, of extra_data
 
 	canonical canonicalizer
-	id        [2 * 16]byte
+	identity  [16]byte
+	id        [2 * 16]byte // identity in hex
 	sequence  []byte
 	occurred  int64 // seconds
 	changes   []change
@@ -80,7 +81,7 @@ func (t *Transformer) Transform(dst *Rows, payload []byte, d Delivery) (Event, e
 		return Event{}, r
 	}
 
-	event := Event{ID: t.canonical.eventID(t.src, t.nodes), OccurredAt: time.Unix(t.occurred, 0).UTC()}
+	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC()}
 	hex.Encode(t.id[:], event.ID[:])
 	t.sequence = appendSequence(t.sequence[:0], t.occurred, rank(t.string(colEventType)), d.PublishedAt, t.id[:16])
 
@@ -122,8 +123,7 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 			Cause: fmt.Sprintf("above %d MiB", MaxPayload>>20), Detail: fmt.Sprintf("(%d bytes)", len(payload)),
 		}
 	}
-	var r *Rejection
-	if t.nodes, r = t.reader.read(t.nodes[:0], payload); r != nil {
+	if r := t.parse(payload); r != nil {
 		return r
 	}
 	if t.nodes[0].kind != '{' {
@@ -164,6 +164,23 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 	case n.kind != '[' || int(n.next) > extraData+1:
 		return &Rejection{Reason: ExtraDataInvalid, Stage: StageTransform, Cause: "extra_data is not an object"}
 	}
+	return nil
+}
+
+// parse finds the nodes and the identity of a JSON text.
+func (t *Transformer) parse(payload []byte) *Rejection {
+	var ok bool
+	if t.nodes, ok = scan(t.nodes[:0], payload); ok {
+		t.identity = t.canonical.eventID(payload, t.nodes)
+		if !t.canonical.duplicate {
+			return nil
+		}
+	}
+	var r *Rejection
+	if t.nodes, r = t.reader.read(t.nodes[:0], payload); r != nil {
+		return r
+	}
+	t.identity = t.canonical.eventID(payload, t.nodes)
 	return nil
 }
 

@@ -79,7 +79,7 @@ func (t *Transformer) transition(dim *dimension) transition {
 			tr.from, tr.to = t.changes[i].beforeValue, t.changes[i].afterValue
 		}
 	}
-	tr.fromLabel, tr.toLabel = t.label([]byte(dim.field))
+	tr.fromLabel, tr.toLabel = t.label(dim.field)
 	switch string(t.string(colEventType)) {
 	case dim.eventType:
 		tr.origin = "event"

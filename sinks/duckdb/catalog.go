@@ -5,7 +5,6 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"maps"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -27,15 +26,18 @@ type column struct {
 	comment  string
 }
 
-// describedLike tells whether both have the same descriptions.
-func (r *relation) describedLike(other *relation) bool {
-	return r.comment == other.comment && maps.EqualFunc(r.columns, other.columns, func(a, b *column) bool {
-		return a.comment == b.comment
-	})
+// describes tells whether the relation has the view's descriptions.
+func (r *relation) describes(v sinks.View) bool {
+	for _, c := range v.Columns {
+		if have := r.columns[c.Name]; have == nil || have.comment != c.Description {
+			return false
+		}
+	}
+	return r.comment == v.Description
 }
 
-// defined returns the catalog of a new database: what it must be, in the very
-// words that DuckDB finds for it.
+// defined returns the catalog of a new database: what every one must be, in
+// the very words that DuckDB finds for it. Descriptions are left out.
 func defined(ctx context.Context, views []sinks.View) (map[string]*relation, error) {
 	connector, err := duck.NewConnector(InMemory, nil)
 	if err != nil {

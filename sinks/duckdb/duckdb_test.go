@@ -9,14 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"leadsync/sinks/duckdb"
 	"leadsync/sinks/sinktest"
 	"leadsync/transform"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Catches whatever breaks the contract of a sink: lost or altered values of
 // any column, refused rows that take others with them, writes that hang.

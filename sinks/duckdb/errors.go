@@ -12,12 +12,17 @@ import (
 	"leadsync/sinks"
 )
 
-// What DuckDB says of rows that it refuses, where it says so as text alone:
-// the appender passes errors on without their type.
+// An appendError is what the appender says, which is text without a type.
+type appendError string
+
+// Error leaves out whatever is quoted: it may be a value.
+func (e appendError) Error() string { return quoted.ReplaceAllString(string(e), "…") }
+
 var (
-	constraint = regexp.MustCompile(`constraint failed|violates .*constraint`)
-	conversion = regexp.MustCompile(`(?i)could not convert|conversion error|malformed json|failed to cast`)
-	setup      = regexp.MustCompile(`(Catalog|Binder|Permission) Error`)
+	quoted     = regexp.MustCompile(`"[^"]*"|'[^']*'`)
+	constraint = regexp.MustCompile(`(?i)constraint (failed|violation)|violates .*constraint`)
+	conversion = regexp.MustCompile(`(?i)could not convert|conversion error|malformed json|failed to cast|no value for its column`)
+	setup      = regexp.MustCompile(`(?i)(catalog|binder|permission) error|does not exist|does not have a column`)
 )
 
 // classify says what a failed attempt calls for. The code is that of a
@@ -27,20 +32,26 @@ func classify(err error) (class sinks.Class, code string) {
 	if err == nil {
 		return "", ""
 	}
-	kind := duck.ErrorTypeInvalid // no type
-	if de := (*duck.Error)(nil); errors.As(err, &de) {
-		kind = de.Type
+	if text := appendError(""); errors.As(err, &text) {
+		switch raw := string(text); {
+		case constraint.MatchString(raw):
+			return sinks.Data, "CONSTRAINT"
+		case conversion.MatchString(raw):
+			return sinks.Data, "CONVERSION"
+		case setup.MatchString(raw):
+			return sinks.Setup, ""
+		}
+		return sinks.Transient, ""
 	}
-	text := err.Error()
-	untyped := kind == duck.ErrorTypeInvalid
-	switch {
-	case kind == duck.ErrorTypeConstraint, untyped && constraint.MatchString(text):
-		return sinks.Data, "CONSTRAINT"
-	case kind == duck.ErrorTypeConversion, untyped && conversion.MatchString(text):
-		return sinks.Data, "CONVERSION"
-	case kind == duck.ErrorTypeCatalog, kind == duck.ErrorTypeBinder, kind == duck.ErrorTypePermission,
-		untyped && setup.MatchString(text):
-		return sinks.Setup, ""
+	if de := (*duck.Error)(nil); errors.As(err, &de) {
+		switch de.Type {
+		case duck.ErrorTypeConstraint:
+			return sinks.Data, "CONSTRAINT"
+		case duck.ErrorTypeConversion:
+			return sinks.Data, "CONVERSION"
+		case duck.ErrorTypeCatalog, duck.ErrorTypeBinder, duck.ErrorTypePermission:
+			return sinks.Setup, ""
+		}
 	}
 	return sinks.Transient, ""
 }

@@ -80,7 +80,7 @@ func (l *loader) decode(items []item, refused sinks.RowErrors, rows *transform.R
 // forget lets go of the values of the last Write.
 func (l *loader) forget() {
 	clear(l.values[:cap(l.values)])
-	clear(l.args)
+	clear(l.args[:cap(l.args)])
 }
 
 // argument turns a decoded value into what the appender takes. A code says
@@ -124,7 +124,7 @@ func argument(c *transform.Column, value any) (arg any, code string) {
 func (l *loader) load(conn driver.Conn, items []item) error {
 	for chunk := range slices.Chunk(items, capacity) {
 		if err := l.loadChunk(conn, chunk); err != nil {
-			return fmt.Errorf("append to %s: %w", l.table.Name, err)
+			return fmt.Errorf("append to %s: %w", l.table.Name, appendError(err.Error()))
 		}
 	}
 	return nil
@@ -145,14 +145,14 @@ func (l *loader) loadChunk(conn driver.Conn, items []item) error {
 	for _, it := range items {
 		if a.AppendRow(it.args...) != nil {
 			_ = a.Close() // the transaction will be rolled back
-			return errValue
+			return errNoValue
 		}
 	}
 	return a.Close()
 }
 
-// errValue stands for the appender's error about a value, which repeats it.
-var errValue = errors.New("conversion error: the appender does not take a value")
+// errNoValue stands for the appender's error about a value, which repeats it.
+var errNoValue = errors.New("a value is no value for its column")
 
 // typeInfo returns the type in which a column's values are appended.
 func typeInfo(c *transform.Column) (duck.TypeInfo, error) {

@@ -34,12 +34,12 @@ type DB struct {
 	cfg     Config
 	loaders [transform.NumTables]*loader
 
-	writing chan struct{} // one token, held by the Write that runs
+	writing chan struct{} // holds a token while somebody writes
+	writer  driver.Conn   // of whom writes; nil while there is no database to be had
 
-	mu        sync.RWMutex // guards what follows; held for reading while the pool is used
+	mu        sync.RWMutex // held for reading while the pool is used; to change these, hold the token too
 	connector *duck.Connector
-	pool      *sql.DB     // for queries and plans; nil while there is no database to be had
-	writer    driver.Conn // for the Write that runs
+	pool      *sql.DB // for queries and plans; nil as the writer is
 
 	held atomic.Pointer[error] // why writes are held back; nil while they go through
 }

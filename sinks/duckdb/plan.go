@@ -56,13 +56,13 @@ func planTable(t *transform.Table, want, have *relation) sinks.Plan {
 	object := "table " + t.Name
 	switch {
 	case have == nil:
-		return sinks.Plan{{Object: object, Action: "create", SQL: createTable(t)}}
+		return sinks.Plan{{Object: object, Action: "create", SQL: createTable(t) + describeTable(t)}}
 	case have.view:
 		return sinks.Plan{{Object: object, Action: "create", Refused: "a view has that name"}}
 	}
 	var plan sinks.Plan
-	if have.comment != want.comment {
-		plan = append(plan, sinks.Change{Object: object, Action: "describe", SQL: commentOn("TABLE", t.Name, want.comment)})
+	if have.comment != t.Description {
+		plan = append(plan, sinks.Change{Object: object, Action: "describe", SQL: commentOn("TABLE", t.Name, t.Description)})
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -81,7 +81,7 @@ func planTable(t *transform.Table, want, have *relation) sinks.Plan {
 }
 
 func planColumn(t *transform.Table, c *transform.Column, want, have *column) sinks.Plan {
-	comment := commentOn("COLUMN", t.Name+"."+c.Name, want.comment)
+	comment := commentOn("COLUMN", t.Name+"."+c.Name, c.Description)
 	switch {
 	case have == nil && want.required:
 		return sinks.Plan{{Action: "add column " + c.Name,
@@ -98,27 +98,25 @@ func planColumn(t *transform.Table, c *transform.Column, want, have *column) sin
 		plan = append(plan, sinks.Change{Action: "relax column " + c.Name,
 			SQL: fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;\n", t.Name, c.Name)})
 	}
-	if have.comment != want.comment {
+	if have.comment != c.Description {
 		plan = append(plan, sinks.Change{Action: "describe column " + c.Name, SQL: comment})
 	}
 	return plan
 }
 
 func planView(v sinks.View, want, have *relation) sinks.Plan {
-	change := sinks.Change{Object: "view " + v.Name, SQL: createView(v)}
+	object := "view " + v.Name
 	switch {
 	case have == nil:
-		change.Action = "create"
+		return sinks.Plan{{Object: object, Action: "create", SQL: createView(v) + describeView(v)}}
 	case !have.view:
-		change.Action, change.SQL, change.Refused = "create", "", "a table has that name"
-	case have.sql != want.sql:
-		change.Action = "replace"
-	case !have.describedLike(want):
-		change.Action = "describe"
-	default:
-		return nil
+		return sinks.Plan{{Object: object, Action: "create", Refused: "a table has that name"}}
+	case have.sql != want.sql: // and with it go the descriptions
+		return sinks.Plan{{Object: object, Action: "replace", SQL: createView(v) + describeView(v)}}
+	case !have.describes(v):
+		return sinks.Plan{{Object: object, Action: "describe", SQL: describeView(v)}}
 	}
-	return sinks.Plan{change}
+	return nil
 }
 
 var errNotOpen = errors.New("the database is not open")
@@ -142,8 +140,10 @@ func (d *DB) apply(ctx context.Context, plan sinks.Plan) error {
 	if d.cfg.ReadOnly {
 		return errors.New("it is open for reading only")
 	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	defer d.unlock()
 	if d.pool == nil {
 		return errNotOpen
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	duck "github.com/duckdb/duckdb-go/v2"
@@ -16,7 +17,10 @@ import (
 // Query runs one statement that reads. It runs in a transaction that may not
 // write, beside Write and not waiting for it, and is interrupted when ctx
 // ends. Values of a JSON column come as their text, dates and times of day as
-// text. See [sinks.Warehouse].
+// text. The whole result is held by DuckDB until it has been handed over.
+//
+// DuckDB's SQL can read files, with the rights of this process: run only what
+// comes from somebody who has those rights. See [sinks.Warehouse].
 func (d *DB) Query(ctx context.Context, query string, columns func([]string) error, row func([]any) error) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -41,7 +45,16 @@ func (d *DB) Query(ctx context.Context, query string, columns func([]string) err
 	})
 }
 
+// reads matches the beginning of statements that read. Some of the others do
+// things while they are being prepared: EXPORT makes a directory.
+var reads = regexp.MustCompile(`(?is)^(\s|--[^\n]*\n|/\*.*?\*/)*(\(|(select|with|from|values|describe|desc|show|summarize|table|pivot|unpivot)\b)`)
+
+var errNotReading = errors.New("query: only one statement that reads is allowed: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE")
+
 func runQuery(ctx context.Context, conn *duck.Conn, query string, columns func([]string) error, row func([]any) error) error {
+	if !reads.MatchString(query) {
+		return errNotReading
+	}
 	stmt, err := prepare(conn, query)
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
@@ -50,8 +63,7 @@ func runQuery(ctx context.Context, conn *duck.Conn, query string, columns func([
 	if kind, err := stmt.StatementType(); err != nil {
 		return fmt.Errorf("query: %w", err)
 	} else if kind != duck.STATEMENT_TYPE_SELECT {
-		// Not EXPLAIN either: EXPLAIN ANALYZE carries out what it explains.
-		return errors.New("query: only a statement that reads is allowed: SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE")
+		return errNotReading // nor EXPLAIN: EXPLAIN ANALYZE carries out what it explains
 	}
 	if text := jsonAsText(ctx, conn, query); text != "" {
 		if wrapped, err := prepare(conn, text); err == nil {

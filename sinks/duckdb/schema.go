@@ -10,8 +10,7 @@ import (
 	"leadsync/transform"
 )
 
-// createTable returns the statements that create the table with its
-// descriptions.
+// createTable returns the statement that creates the table.
 func createTable(t *transform.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE %s (", t.Name)
@@ -22,23 +21,30 @@ func createTable(t *transform.Table) string {
 		fmt.Fprintf(&b, "\n  %s", columnDefinition(&t.Columns[i]))
 	}
 	b.WriteString("\n);\n")
-	b.WriteString(commentOn("TABLE", t.Name, t.Description))
-	for _, c := range t.Columns {
-		b.WriteString(commentOn("COLUMN", t.Name+"."+c.Name, c.Description))
-	}
 	return b.String()
 }
 
-// createView returns the statements that create the view, or replace it, with
-// its descriptions.
-func createView(v sinks.View) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE OR REPLACE VIEW %s AS\n%s;\n", v.Name, v.SQL)
-	b.WriteString(commentOn("VIEW", v.Name, v.Description))
-	for _, c := range v.Columns {
-		b.WriteString(commentOn("COLUMN", v.Name+"."+c.Name, c.Description))
+// describeTable returns the statements that describe the table and its columns.
+func describeTable(t *transform.Table) string {
+	text := commentOn("TABLE", t.Name, t.Description)
+	for _, c := range t.Columns {
+		text += commentOn("COLUMN", t.Name+"."+c.Name, c.Description)
 	}
-	return b.String()
+	return text
+}
+
+// createView returns the statement that creates the view, or replaces it.
+func createView(v sinks.View) string {
+	return fmt.Sprintf("CREATE OR REPLACE VIEW %s AS\n%s;\n", v.Name, v.SQL)
+}
+
+// describeView returns the statements that describe the view and its columns.
+func describeView(v sinks.View) string {
+	text := commentOn("VIEW", v.Name, v.Description)
+	for _, c := range v.Columns {
+		text += commentOn("COLUMN", v.Name+"."+c.Name, c.Description)
+	}
+	return text
 }
 
 func commentOn(kind, name, text string) string {

@@ -116,7 +116,7 @@ func TestTransitionsTold(t *testing.T) {
 			[]step{{0, 3, "a", "b", ""}, {1, 3, "a", "b", "field_change"}},
 			[]string{"0 a>b after:- current stayed:", "1 a>b after:b repeat stayed:"},
 		},
-		"a repeat of a gap's end": { // its from is compared with the run's first
+		"a repeat after a gap": { // its from is compared with the run's first
 			[]step{{0, 3, "a", "b", ""}, {1, 3, "c", "b", ""}, {2, 3, "a", "b", ""}},
 			[]string{"0 a>b after:- stayed:1", "1 c>b after:b gap current stayed:", "2 a>b after:b repeat stayed:"},
 		},
@@ -159,7 +159,6 @@ func TestTransitionsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			entity := strings.ReplaceAll(name, " ", "_")
-			entity = strings.ReplaceAll(entity, ",", "")
 			var rows transform.Rows
 			for _, s := range test.steps {
 				sinktest.Append(&rows, transform.TransitionsLog, s.row(entity))

@@ -16,7 +16,13 @@ import (
 // times of day from instants; it is empty for nested values.
 func plain(value any, typeName string) any {
 	switch v := value.(type) {
-	case nil, string, int64, float64, bool, []byte:
+	case nil, string, int64, float64, bool:
+		return v
+	case []byte:
+		if typeName == "UUID" && len(v) == len(duck.UUID{}) {
+			id := duck.UUID(v)
+			return id.String()
+		}
 		return v
 	case time.Time:
 		switch typeName {

@@ -21,15 +21,10 @@ func (d *DB) Write(ctx context.Context, rows *transform.Rows) error {
 	if rows.Total() == 0 {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := d.lock(ctx); err != nil {
 		return fmt.Errorf("write to warehouse %s: %w", d.cfg.Path, err)
 	}
-	select {
-	case d.writing <- struct{}{}:
-		defer func() { <-d.writing }()
-	case <-ctx.Done():
-		return fmt.Errorf("write to warehouse %s: wait for another write: %w", d.cfg.Path, ctx.Err())
-	}
+	defer d.unlock()
 	var items []item
 	var refused sinks.RowErrors
 	for _, l := range d.loaders {
@@ -44,6 +39,21 @@ func (d *DB) Write(ctx context.Context, rows *transform.Rows) error {
 	}
 	return nil
 }
+
+// lock waits until nobody else writes.
+func (d *DB) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case d.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w while another write ran", ctx.Err())
+	}
+}
+
+func (d *DB) unlock() { <-d.writing }
 
 // write writes the items. Should DuckDB refuse any nevertheless, they are
 // found by halving.
@@ -98,15 +108,13 @@ func (d *DB) persist(ctx context.Context, rows *transform.Rows, items []item) er
 			return fmt.Errorf("%w while held back by: %w", ctx.Err(), err)
 		case <-time.After(wait):
 		}
-		d.recover(ctx, err)
+		d.mend(ctx, err)
 		d.retried(items, class)
 	}
 }
 
 // attempt commits the items in one transaction.
 func (d *DB) attempt(items []item) error {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
 	if d.writer == nil {
 		return errNotOpen
 	}
@@ -114,7 +122,7 @@ func (d *DB) attempt(items []item) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err := d.load(d.writer, items); err != nil {
-		// If it fails, the next BEGIN does, and recover reitems the connection.
+		// If it fails, so does the next BEGIN, and mend replaces the connection.
 		_ = exec(d.writer, "ROLLBACK")
 		return err
 	}
@@ -139,19 +147,20 @@ func (d *DB) load(conn driver.Conn, items []item) error {
 	return nil
 }
 
-// recover puts things right for the next attempt: a new connection, or the
+// mend puts things right for the next attempt: a new connection, or the
 // database opened anew when the library has given it up.
-func (d *DB) recover(ctx context.Context, cause error) {
+func (d *DB) mend(ctx context.Context, cause error) {
+	if d.writer != nil && (!givenUp(cause) || d.cfg.Path == InMemory) {
+		writer, err := d.connector.Connect(ctx)
+		if err != nil {
+			return // the old one may do
+		}
+		_ = d.writer.Close() // and with it whatever transaction it has open
+		d.writer = writer
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.writer != nil && (!givenUp(cause) || d.cfg.Path == InMemory) {
-		_ = d.writer.Close() // and with it whatever transaction it has open
-		writer, err := d.connector.Connect(ctx)
-		if err == nil {
-			d.writer = writer
-			return
-		}
-	}
 	_ = d.disconnect()
 	if err := d.connect(ctx); err != nil {
 		d.hold(err, sinks.Transient)

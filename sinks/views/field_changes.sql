@@ -7,5 +7,4 @@ SELECT
   e.event_id, e.sequence, e.occurred_at, e.tenant_id, e.object_name, e.entity_id,
   e.event_type, e.operator_type, e.operator_id,
   c.field, c.before_value, c.after_value, c.before_label, c.after_label
-FROM {{relation "events"}} AS e
-CROSS JOIN {{unnest "e.changes" "c"}}
+FROM {{relation "events"}} AS e, {{unnest "e.changes" "c"}}
