@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 	want := &Config{
 		Sink: "duckdb", Dataset: "jing_leads", DuckDBPath: "leadsync.duckdb", SourceTimezone: "Asia/Shanghai",
 		BatchRows: 500, BatchBytes: 1 << 20, BatchDelay: 250 * time.Millisecond,
-		MaxMessages: 20000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, Port: 8080,
+		MaxMessages: 10000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, Port: 8080,
 		LogLevel: "info", LogFormat: "auto", Service: "leadsync",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Zone"), cmpopts.IgnoreUnexported(Config{})); diff != "" {

@@ -41,10 +41,25 @@ Example:
 }
 
 // gcPercent lets the heap grow to four times what is live before it is
-// collected, unless GOGC says otherwise. A worker's live heap is some 30 MB of
-// messages under way, so that memory is cheap, and the collector's work falls
-// by a tenth of the whole. The container's limit bounds it all the same.
+// collected: a worker's live heap is some 30 MB of messages under way, so that
+// memory is cheap, and the collector's work falls by a tenth of the whole.
 const gcPercent = 300
+
+// tuneCollector applies gcPercent, and for the moments in which much more is
+// live a soft limit on memory, above which it collects sooner. GOGC and
+// GOMEMLIMIT win, and so does a container's lower limit.
+func tuneCollector(environ []string, cfg *config.Config) {
+	set := func(name string) bool {
+		return slices.ContainsFunc(environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	}
+	if !set("GOGC") {
+		debug.SetGCPercent(gcPercent)
+	}
+	soft := 64<<20 + int64(cfg.MaxBytes)/2*3
+	if !set("GOMEMLIMIT") && debug.SetMemoryLimit(-1) > soft {
+		debug.SetMemoryLimit(soft)
+	}
+}
 
 // Run works until ctx ends and the drain is over.
 func (*runCommand) Run(ctx context.Context, p *process) error {
@@ -53,9 +68,7 @@ func (*runCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	logger := p.logger(cfg)
-	if !slices.ContainsFunc(p.environ, func(kv string) bool { return strings.HasPrefix(kv, "GOGC=") }) {
-		debug.SetGCPercent(gcPercent)
-	}
+	tuneCollector(p.environ, cfg)
 	stopProfile, err := startProfile(cfg.CPUProfile)
 	if err != nil {
 		return err
