@@ -55,8 +55,17 @@ func (c *demoCommand) invite(out io.Writer, path string) {
 	}
 	fmt.Fprintf(out, "\nThe database is %s (%s). Ask it:\n\n", path, until)
 	for _, sql := range demoQuestions {
-		fmt.Fprintf(out, "  DUCKDB_PATH=%s leadsync query \"%s\"\n", shellWord(path), sql)
+		fmt.Fprintf(out, "  DUCKDB_PATH=%s %s query \"%s\"\n", shellWord(path), invocation(os.Args[0]), sql)
 	}
+}
+
+// invocation is how the person at the keyboard starts this program: what go
+// run has built is in no place to be typed.
+func invocation(arg0 string) string {
+	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return "go run ./cmd/leadsync"
+	}
+	return shellWord(arg0)
 }
 
 // shellWord quotes the text for a shell where it must be.
