@@ -13,8 +13,8 @@ import (
 // not accept the library judges anew. It takes half of the library's time on an
 // ordinary event.
 func scan(nodes []node, src []byte) ([]node, bool) {
-	var open [MaxDepth]int // nodes of the containers that are open
-	depth := 0
+	var stack [MaxDepth]int
+	open := stack[:0] // nodes of the containers that are open
 	want := value
 	for i := 0; i < len(src); {
 		c := src[i]
@@ -25,7 +25,7 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 		switch {
 		case want == comma && c == ',':
 			want = value
-			if nodes[open[depth-1]].kind == '{' {
+			if nodes[open[len(open)-1]].kind == '{' {
 				want = key
 			}
 			i++
@@ -35,12 +35,13 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 			i++
 			continue
 		case (c == '}' || c == ']') && (want == comma || want == keyOrEnd || want == valueOrEnd):
-			if depth == 0 || nodes[open[depth-1]].kind != c-2 { // '{' and '[' stand two before their ends
+			last := len(open) - 1
+			if last < 0 || nodes[open[last]].kind != c-2 { // '{' and '[' stand two before their ends
 				return nodes, false
 			}
 			i++
-			depth--
-			n := &nodes[open[depth]]
+			n := &nodes[open[last]]
+			open = open[:last]
 			n.end, n.next = int32(i), int32(len(nodes))
 		case c == '"' && want != comma && want != colon:
 			end, escaped := scanString(src, i)
@@ -56,11 +57,10 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 		case want != value && want != valueOrEnd:
 			return nodes, false
 		case c == '{' || c == '[':
-			if depth == MaxDepth {
+			if len(open) == MaxDepth {
 				return nodes, false
 			}
-			open[depth] = len(nodes)
-			depth++
+			open = append(open, len(nodes))
 			nodes = append(nodes, node{kind: c, start: int32(i)})
 			i++
 			want = valueOrEnd
@@ -76,7 +76,7 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 			nodes = append(nodes, node{kind: kind, start: int32(i), end: int32(end), next: int32(len(nodes) + 1)})
 			i = end
 		}
-		if depth == 0 {
+		if len(open) == 0 {
 			return nodes, len(bytes.TrimLeft(src[i:], " \n\t\r")) == 0
 		}
 		want = comma

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -298,6 +299,34 @@ func TestRunHoldsWhileWarehouseIsAway(t *testing.T) {
 		}
 	}
 	w.stop(t)
+}
+
+// Ended while the warehouse is away, the worker must give back what it holds
+// and end in time and without an error. Catches a drain that waits for the
+// warehouse until the platform kills it.
+func TestRunEndsWhileWarehouseIsAway(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.apply(t)
+	c.environ = append(c.environ, "SHUTDOWN_TIMEOUT=2s")
+	w := c.start(t)
+	c.bigquery.Down(true)
+	c.publish(0, 30)
+	eventually(t, "messages taken", func() bool {
+		_, metrics := w.get(t, "/metrics")
+		return strings.Contains(metrics, "leadsync_outstanding_messages 30")
+	})
+	if took := w.stop(t); took > 2*time.Second {
+		t.Errorf("ended after %v", took)
+	}
+	for _, m := range c.pubsub.Messages() {
+		if m.Acks > 0 {
+			t.Errorf("message %s was acknowledged", m.ID)
+		}
+		if !slices.ContainsFunc(m.Modacks, func(mod pstest.Modack) bool { return mod.AckDeadline == 0 }) {
+			t.Errorf("message %s was not given back", m.ID)
+		}
+	}
 }
 
 // The same worker must work on the embedded warehouse with nothing set up, and

@@ -44,7 +44,7 @@ func defined(ctx context.Context, views []sinks.View) (map[string]*relation, err
 		return nil, err
 	}
 	db := sql.OpenDB(connector)
-	defer db.Close()
+	defer func() { _ = db.Close() }() // it lives in memory
 	db.SetMaxOpenConns(1)
 	tables := transform.Tables()
 	for i := range tables {

@@ -91,7 +91,7 @@ func tryWriteLimited(path string) error {
 		return fmt.Errorf("after there was room again: %w", err)
 	}
 	if db.Ready() != nil || seen.retried[sinks.Transient] == 0 {
-		return fmt.Errorf("after there was room again: ready %v, retried %v", db.Ready(), seen.retried)
+		return fmt.Errorf("after there was room again: retried %v, ready: %w", seen.retried, db.Ready())
 	}
 	if err := db.Close(); err != nil {
 		return err

@@ -43,7 +43,7 @@ func holdOpen(path string, readOnly bool) {
 	if err != nil {
 		os.Exit(1)
 	}
-	io.ReadAll(os.Stdin)
+	_, _ = io.ReadAll(os.Stdin)
 	db.Close()
 }
 
@@ -67,7 +67,7 @@ func startProcess(t *testing.T, role, path string) (*exec.Cmd, string) {
 	}
 	t.Cleanup(func() {
 		stdin.Close()
-		cmd.Wait()
+		_ = cmd.Wait()
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {

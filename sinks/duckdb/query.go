@@ -59,7 +59,7 @@ func runQuery(ctx context.Context, conn *duck.Conn, query string, columns func([
 	if err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
-	defer stmt.Close()
+	defer drop(stmt)
 	if kind, err := stmt.StatementType(); err != nil {
 		return fmt.Errorf("query: %w", err)
 	} else if kind != duck.STATEMENT_TYPE_SELECT {
@@ -67,7 +67,7 @@ func runQuery(ctx context.Context, conn *duck.Conn, query string, columns func([
 	}
 	if text := jsonAsText(ctx, conn, query); text != "" {
 		if wrapped, err := prepare(conn, text); err == nil {
-			defer wrapped.Close()
+			defer drop(wrapped)
 			stmt = wrapped
 		}
 	}
@@ -78,6 +78,9 @@ func runQuery(ctx context.Context, conn *duck.Conn, query string, columns func([
 	defer rows.Close()
 	return hand(ctx, rows, columns, row)
 }
+
+// drop closes a statement, of which nothing is wanted any more.
+func drop(stmt *duck.Stmt) { _ = stmt.Close() }
 
 // prepare prepares the one statement that the text holds. (The connection's
 // own way with several is to run all but the last.)
@@ -101,7 +104,7 @@ func jsonAsText(ctx context.Context, conn *duck.Conn, query string) string {
 	if err != nil {
 		return "" // DESCRIBE and SHOW themselves
 	}
-	defer stmt.Close()
+	defer drop(stmt)
 	rows, err := stmt.QueryContext(ctx, nil)
 	if err != nil {
 		return ""

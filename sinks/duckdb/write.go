@@ -29,8 +29,12 @@ func (d *DB) Write(ctx context.Context, rows *transform.Rows) error {
 	var refused sinks.RowErrors
 	for _, l := range d.loaders {
 		items, refused = l.decode(items, refused, rows)
-		defer l.forget()
 	}
+	defer func() {
+		for _, l := range d.loaders {
+			l.forget()
+		}
+	}()
 	if err := d.write(ctx, rows, items, &refused); err != nil {
 		return fmt.Errorf("write to warehouse %s: %w", d.cfg.Path, err)
 	}
