@@ -50,6 +50,7 @@ func newCloud(t *testing.T) *cloud {
 	c.environ = append(os.Environ(),
 		"PUBSUB_EMULATOR_HOST="+c.pubsub.Addr, "PUBSUB_SUBSCRIPTION=leads", "GOOGLE_CLOUD_PROJECT=acme",
 		"SINK=bigquery", "BIGQUERY_ENDPOINT="+c.bigquery.RESTURL(), "BIGQUERY_STORAGE_ENDPOINT="+c.bigquery.StorageAddr(),
+		"GORACE=atexit_sleep_ms=0", // under the race detector a process would sleep a second before it ends
 		"BIGQUERY_INSECURE=true", "PORT=0", "LOG_FORMAT=json", "BATCH_MAX_ROWS=20", "BATCH_MAX_DELAY=100ms")
 	return c
 }
