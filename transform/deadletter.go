@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -26,7 +28,8 @@ type DeadLetter struct {
 }
 
 // AppendDeadLetter appends the letter's rows to dead_letters: one, or for a
-// payload above 4 MiB one for each part of it, since a row has a limit.
+// payload above 4 MiB one for each part of it, since a row has a limit; the
+// attribute leadsync_part numbers them then.
 func (r *Rows) AppendDeadLetter(l DeadLetter) {
 	digest := sha256.New()
 	digest.Write([]byte(l.Rejection.Reason))
@@ -43,7 +46,7 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 		w.str(l.Rejection.Error())
 		w.str(l.Rejection.Fingerprint())
 		w.bytes(l.Payload[part*maxPart : min((part+1)*maxPart, len(l.Payload))])
-		w.json(appendAttributes(nil, l.Attributes))
+		w.json(appendAttributes(nil, l.Attributes, part+1, parts))
 		w.str(l.MessageID)
 		w.time(l.PublishedAt)
 		w.time(l.DeadAt)
@@ -53,8 +56,6 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 			w.null()
 		}
 		w.str(l.WorkerVersion)
-		w.int(int64(part + 1))
-		w.int(int64(parts))
 		w.end()
 	}
 }
@@ -64,16 +65,15 @@ var replacement = []byte("\uFFFD")
 
 // appendAttributes appends a JSON object with sorted keys, nothing for no
 // attributes.
-func appendAttributes(dst []byte, attributes map[string]string) []byte {
-	if len(attributes) == 0 {
-		return dst
+func appendAttributes(dst []byte, attributes map[string]string, part, parts int) []byte {
+	if parts > 1 {
+		attributes = maps.Clone(attributes)
+		if attributes == nil {
+			attributes = map[string]string{}
+		}
+		attributes["leadsync_part"] = fmt.Sprintf("%d/%d", part, parts)
 	}
-	keys := make([]string, 0, len(attributes))
-	for k := range attributes {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	for i, k := range keys {
+	for i, k := range slices.Sorted(maps.Keys(attributes)) {
 		if i == 0 {
 			dst = append(dst, '{')
 		} else {
@@ -82,6 +82,9 @@ func appendAttributes(dst []byte, attributes map[string]string) []byte {
 		dst = appendString(dst, bytes.ToValidUTF8([]byte(k), replacement))
 		dst = append(dst, ':')
 		dst = appendString(dst, bytes.ToValidUTF8([]byte(attributes[k]), replacement))
+	}
+	if len(attributes) == 0 {
+		return dst
 	}
 	return append(dst, '}')
 }

@@ -5,8 +5,8 @@ func delivery() []Column {
 	return []Column{
 		{Name: "message_id", Type: String, Delivery: true, Description: "Pub/Sub's id of the message that brought this copy; NULL in a backfill from files."},
 		{Name: "published_at", Type: Timestamp, Delivery: true, Description: "When the message was published to Pub/Sub; NULL where unknown."},
-		{Name: "ingested_at", Type: Timestamp, Mode: Required, Delivery: true, Description: "When leadsync made this row. Of several copies the first ingested is the one that views show."},
-		{Name: "ingest_source", Type: String, Mode: Required, Delivery: true, Description: "The way this copy came in: pubsub, push or backfill."},
+		{Name: "ingested_at", Type: Timestamp, Delivery: true, Description: "When leadsync made this row. Of several copies the first ingested is the one that views show."},
+		{Name: "ingest_source", Type: String, Delivery: true, Description: "The way this copy came in: pubsub, push or backfill."},
 	}
 }
 
@@ -114,22 +114,20 @@ var tables = [NumTables]Table{
 			"at least one row per letter.",
 		PartitionBy: "dead_at",
 		ClusterBy:   []string{"reason", "fingerprint"},
-		Key:         []string{"dead_letter_id", "part"},
+		Key:         []string{"dead_letter_id"},
 		Columns: []Column{
 			{Name: "dead_letter_id", Type: String, Mode: Required, Description: "Identity of the letter: made from its payload and reason, so that copies share it. 32 lower-case hex digits."},
 			{Name: "reason", Type: String, Mode: Required, Description: "Code of the cause: too_large, json_invalid, json_too_deep, not_an_object, event_type_missing, tenant_missing, event_time_invalid, event_time_out_of_range, extra_data_invalid, row_rejected, row_too_large."},
 			{Name: "stage", Type: String, Mode: Required, Description: "Where it died: decode, transform, write or callback."},
 			{Name: "error", Type: String, Description: "What was wrong, in words. Never holds a value of the payload."},
 			{Name: "fingerprint", Type: String, Mode: Required, Description: "Same cause, same fingerprint: group by it. 16 lower-case hex digits."},
-			{Name: "payload", Type: Bytes, Description: "The bytes as received, or this part of them."},
-			{Name: "attributes", Type: JSON, Description: "Attributes of the message."},
+			{Name: "payload", Type: Bytes, Description: "The bytes as received. A payload above 4 MiB takes several rows with the same dead_letter_id, because a row has a limit; attributes number the parts."},
+			{Name: "attributes", Type: JSON, Description: "Attributes of the message. leadsync_part, for example 2/3, tells which part of the payload a row holds."},
 			{Name: "message_id", Type: String, Delivery: true, Description: "Pub/Sub's id of the message."},
 			{Name: "published_at", Type: Timestamp, Delivery: true, Description: "When the message was published; NULL where unknown."},
 			{Name: "dead_at", Type: Timestamp, Mode: Required, Description: "When the letter was written. The partition column."},
 			{Name: "attempts", Type: Int64, Description: "Deliveries of the message so far, where Pub/Sub counts them (a subscription with a dead-letter topic)."},
 			{Name: "worker_version", Type: String, Description: "Version of leadsync that gave up on it."},
-			{Name: "part", Type: Int64, Mode: Required, Description: "Number of this part of the payload, from 1. Payloads above 4 MiB take several rows, because a row has a limit."},
-			{Name: "parts", Type: Int64, Mode: Required, Description: "Number of parts of the payload."},
 		},
 	},
 

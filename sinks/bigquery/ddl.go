@@ -131,6 +131,13 @@ func (d *diff) describeSQL(path string, c *transform.Column) string {
 	return d.alterSQL(fmt.Sprintf("ALTER COLUMN %s SET OPTIONS (description=%s)", c.Name, quote(c.Description)))
 }
 
+func (d *diff) relaxSQL(path string, c *transform.Column) string {
+	if path != "" {
+		return nestedSQL
+	}
+	return d.alterSQL(fmt.Sprintf("ALTER COLUMN %s DROP NOT NULL", c.Name))
+}
+
 func (d *diff) clusterSQL() string {
 	return fmt.Sprintf("-- No SQL does this: bq update --clustering_fields=%s %s.%s",
 		strings.Join(d.table.ClusterBy, ","), d.config.Dataset, d.table.Name)

@@ -13,11 +13,11 @@ import (
 
 // A diff is how a live table differs from its definition.
 type diff struct {
-	config  Config
-	table   *transform.Table
-	live    *bq.TableMetadata
-	changes []sinks.Change
-	missing []string // columns without which rows cannot be written
+	config   Config
+	table    *transform.Table
+	live     *bq.TableMetadata
+	changes  []sinks.Change
+	blocking []string // what keeps rows from being written until it is changed
 
 	// The new state of what changes, nil for what stays.
 	update bq.TableMetadataToUpdate
@@ -38,9 +38,7 @@ func diffTable(c Config, t *transform.Table, live *bq.TableMetadata) *diff {
 func compatible(t *transform.Table, live *bq.TableMetadata) error {
 	d := diffTable(Config{}, t, live)
 	var list []string
-	for _, name := range d.missing {
-		list = append(list, "column "+name+" is missing")
-	}
+	list = append(list, d.blocking...)
 	for _, c := range d.changes {
 		if c.Refused != "" {
 			list = append(list, c.Action+": "+c.Refused)
@@ -98,7 +96,7 @@ func (d *diff) columns(path string, want []transform.Column, have bq.Schema) bq.
 // add returns the column that the table must gain.
 func (d *diff) add(path string, c *transform.Column) bq.Schema {
 	name := path + c.Name
-	d.missing = append(d.missing, name)
+	d.blocking = append(d.blocking, "column "+name+" is missing")
 	if c.Mode == transform.Required {
 		d.refuse("add column "+name, "it is REQUIRED, and a table that exists gains only NULLABLE and REPEATED columns")
 		return nil
@@ -115,10 +113,17 @@ func (d *diff) column(path string, c *transform.Column, live *bq.FieldSchema) {
 		d.refuse("change column "+name, fmt.Sprintf("its type is %s, not %s", g, w))
 		return
 	}
-	if w, g := modeOf(want), modeOf(live); w != g {
-		d.refuse("change column "+name, fmt.Sprintf("its mode is %s, not %s", g, w))
+	switch {
+	case want.Repeated != live.Repeated:
+		d.refuse("change column "+name, fmt.Sprintf("its mode is %s, not %s", modeOf(live), modeOf(want)))
 		return
+	case live.Required && !want.Required:
+		live.Required = false
+		d.blocking = append(d.blocking, "column "+name+" is REQUIRED")
+		d.change("relax column "+name, d.relaxSQL(path, c))
 	}
+	// A live column that is NULLABLE where ours is REQUIRED takes our rows,
+	// and BigQuery has no way back.
 	if live.Description != c.Description {
 		live.Description = c.Description
 		d.change("describe column "+name, d.describeSQL(path, c))

@@ -165,6 +165,46 @@ table transitions_log: create`
 	wantIDs(t, server, 3, false)
 }
 
+// TestModes has columns that are stricter and looser than defined. It catches a
+// worker that starts on a table which refuses its rows, and one that does not
+// start on a table which takes them.
+func TestModes(t *testing.T) {
+	server := bqtest.New(t)
+	c := configOf(server)
+	c.Location = ""
+	meta := metadataOf(transform.EventsLog.Table(), c)
+	field(meta.Schema, "event_type").Required = false
+	field(meta.Schema, "notes").Required = true
+	if err := server.CreateTable(project, dataset, "events_log", meta); err != nil {
+		t.Fatal(err)
+	}
+	w := openWarehouse(t, c)
+	if plan := planOf(t, w); !strings.Contains(actions(plan), "events_log: relax column notes") {
+		t.Fatalf("plan:\n%s", actions(plan))
+	}
+	for _, change := range planOf(t, w) { // nothing else differs in this table
+		if change.Object == "table events_log" && !strings.Contains(change.SQL, "ALTER COLUMN notes DROP NOT NULL") {
+			t.Errorf("%s: %s", change.Action, change.SQL)
+		}
+	}
+	if _, err := Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "column notes is REQUIRED") {
+		t.Errorf("opened, or another error: %v", err)
+	}
+	if err := w.Apply(t.Context(), planOf(t, w)); err != nil {
+		t.Fatal(err)
+	}
+	if again := planOf(t, w); len(again) > 0 {
+		t.Errorf("a plan is left after it was applied:\n%s", actions(again))
+	}
+	sink, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestRefusedChanges has live objects that no additive change mends. It
 // catches a plan that hides them, and an Apply that begins all the same.
 func TestRefusedChanges(t *testing.T) {
@@ -175,8 +215,8 @@ func TestRefusedChanges(t *testing.T) {
 	}{
 		{"type", func(m *bq.TableMetadata) { field(m.Schema, "notes").Type = bq.IntegerFieldType },
 			"table events_log: change column notes: its type is INT64, not STRING"},
-		{"mode", func(m *bq.TableMetadata) { field(m.Schema, "notes").Required = true },
-			"table events_log: change column notes: its mode is REQUIRED, not NULLABLE"},
+		{"mode", func(m *bq.TableMetadata) { field(m.Schema, "notes").Repeated = true },
+			"table events_log: change column notes: its mode is REPEATED, not NULLABLE"},
 		{"nested type", func(m *bq.TableMetadata) { field(m.Schema, "changes").Schema[1].Type = bq.BytesFieldType },
 			"table events_log: change column changes.before_value: its type is BYTES, not STRING"},
 		{"required column is missing", func(m *bq.TableMetadata) { m.Schema = m.Schema[1:] },
