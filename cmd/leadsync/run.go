@@ -42,7 +42,7 @@ Example:
 
 // gcPercent lets the heap grow to four times what is live before it is
 // collected: a worker's live heap is some 30 MB of messages under way, so that
-// memory is cheap, and the collector's work falls by a tenth of the whole.
+// memory is cheap, and the worker's CPU time falls by a twentieth.
 const gcPercent = 300
 
 // tuneCollector applies gcPercent, and for the moments in which much more is
@@ -55,7 +55,7 @@ func tuneCollector(environ []string, cfg *config.Config) {
 	if !set("GOGC") {
 		debug.SetGCPercent(gcPercent)
 	}
-	soft := 64<<20 + int64(cfg.MaxBytes)/2*3
+	soft := 48<<20 + int64(cfg.MaxBytes)/2*3
 	if !set("GOMEMLIMIT") && debug.SetMemoryLimit(-1) > soft {
 		debug.SetMemoryLimit(soft)
 	}
