@@ -172,14 +172,6 @@ func (t *Transformer) appendValue(w *rowWriter, col int) {
 	}
 }
 
-// json writes a JSON column; empty is NULL.
-func (w *rowWriter) json(v []byte) {
-	if len(v) == 0 {
-		v = nil
-	}
-	w.text(v)
-}
-
 // textAt returns the value at node i as text: a string itself, a number's or
 // boolean's literal. nil is NULL: absent, null or "". held is false for an
 // array or object.

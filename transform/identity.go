@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -152,4 +153,42 @@ func appendCanonicalNumber(dst, lit []byte) []byte {
 		panic("transform: canonicalize a number that was found valid: " + err.Error())
 	}
 	return append(dst, v...)
+}
+
+// rank orders the events of one second: creation comes before what follows
+// from it.
+func rank(eventType []byte) byte {
+	switch string(eventType) {
+	case "add_omni_user_success":
+		return 0
+	case "object_create":
+		return 1
+	case "object_source_info":
+		return 2
+	default:
+		return 3
+	}
+}
+
+// appendSequence appends SSSSSSSSSSSSSSSS/RR/PPPPPPPPPPPPPPPP/EEEEEEEEEEEEEEEE.
+func appendSequence(dst []byte, seconds int64, rank byte, published time.Time, id []byte) []byte {
+	micros := int64(0)
+	if !published.IsZero() {
+		micros = published.UnixMicro()
+	}
+	dst = appendHex(dst, uint64(seconds), 16)
+	dst = append(dst, '/')
+	dst = appendHex(dst, uint64(rank), 2)
+	dst = append(dst, '/')
+	dst = appendHex(dst, uint64(micros), 16)
+	dst = append(dst, '/')
+	return append(dst, id...)
+}
+
+func appendHex(dst []byte, v uint64, digits int) []byte {
+	const hexDigits = "0123456789abcdef"
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[v>>shift&15])
+	}
+	return dst
 }

@@ -152,6 +152,14 @@ func (w *rowWriter) str(v string) {
 	}
 }
 
+// json writes a JSON column; empty is NULL.
+func (w *rowWriter) json(v []byte) {
+	if len(v) == 0 {
+		v = nil
+	}
+	w.text(v)
+}
+
 func (w *rowWriter) bytes(v []byte) {
 	w.buf = appendBytesField(w.buf, w.field(Bytes), v)
 }

@@ -15,7 +15,7 @@ import (
 func scan(nodes []node, src []byte) ([]node, bool) {
 	var stack [MaxDepth]int
 	open := stack[:0] // nodes of the containers that are open
-	want := value
+	want := wantValue
 	for i := 0; i < len(src); {
 		c := src[i]
 		if c == ' ' || c == '\n' || c == '\t' || c == '\r' {
@@ -23,18 +23,18 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 			continue
 		}
 		switch {
-		case want == comma && c == ',':
-			want = value
+		case want == wantComma && c == ',':
+			want = wantValue
 			if nodes[open[len(open)-1]].kind == '{' {
-				want = key
+				want = wantKey
 			}
 			i++
 			continue
-		case want == colon && c == ':':
-			want = value
+		case want == wantColon && c == ':':
+			want = wantValue
 			i++
 			continue
-		case (c == '}' || c == ']') && (want == comma || want == keyOrEnd || want == valueOrEnd):
+		case (c == '}' || c == ']') && (want == wantComma || want == wantKeyOrEnd || want == wantValueOrEnd):
 			last := len(open) - 1
 			if last < 0 || nodes[open[last]].kind != c-2 { // '{' and '[' stand two before their ends
 				return nodes, false
@@ -43,18 +43,18 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 			n := &nodes[open[last]]
 			open = open[:last]
 			n.end, n.next = int32(i), int32(len(nodes))
-		case c == '"' && want != comma && want != colon:
+		case c == '"' && want != wantComma && want != wantColon:
 			end, escaped := scanString(src, i)
 			if end < 0 {
 				return nodes, false
 			}
 			nodes = append(nodes, node{kind: '"', escaped: escaped, start: int32(i), end: int32(end), next: int32(len(nodes) + 1)})
 			i = end
-			if want == key || want == keyOrEnd {
-				want = colon
+			if want == wantKey || want == wantKeyOrEnd {
+				want = wantColon
 				continue
 			}
-		case want != value && want != valueOrEnd:
+		case want != wantValue && want != wantValueOrEnd:
 			return nodes, false
 		case c == '{' || c == '[':
 			if len(open) == MaxDepth {
@@ -63,9 +63,9 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 			open = append(open, len(nodes))
 			nodes = append(nodes, node{kind: c, start: int32(i)})
 			i++
-			want = valueOrEnd
+			want = wantValueOrEnd
 			if c == '{' {
-				want = keyOrEnd
+				want = wantKeyOrEnd
 			}
 			continue
 		default:
@@ -79,19 +79,19 @@ func scan(nodes []node, src []byte) ([]node, bool) {
 		if len(open) == 0 {
 			return nodes, len(bytes.TrimLeft(src[i:], " \n\t\r")) == 0
 		}
-		want = comma
+		want = wantComma
 	}
 	return nodes, false
 }
 
 // What the grammar wants next.
 const (
-	value      = iota
-	valueOrEnd // behind [
-	key
-	keyOrEnd // behind {
-	colon
-	comma // or the end of the container
+	wantValue      = iota
+	wantValueOrEnd // behind [
+	wantKey
+	wantKeyOrEnd // behind {
+	wantColon
+	wantComma // or the end of the container
 )
 
 // scanString returns the place behind the string that begins at src[i], and

@@ -86,12 +86,10 @@ var life = []event{
 	{90, "add_omni_user_success", "", m{}, ""},
 }
 
-// Catches a wrong latest value in leads, by hand: a label that only a repeat
-// carries, a repeat with another label, a field emptied, an owner taken away, the fall-back on the events'
-// own columns, voided and restored, an account of the same id.
-func TestLeads(t *testing.T) {
+// lived returns a database in memory with the rows of life.
+func lived(t *testing.T) *duckdb.DB {
+	t.Helper()
 	db := open(t, duckdb.Config{Path: duckdb.InMemory})
-	defer db.Close()
 	var rows transform.Rows
 	tr := transform.New(transform.Options{})
 	for i, e := range life {
@@ -100,6 +98,15 @@ func TestLeads(t *testing.T) {
 	if err := db.Write(t.Context(), &rows); err != nil {
 		t.Fatal(err)
 	}
+	return db
+}
+
+// Catches a wrong latest value in leads, by hand: a label that only a repeat
+// carries, a repeat with another label, a field emptied, an owner taken away, the fall-back on the events'
+// own columns, voided and restored, an account of the same id.
+func TestLeads(t *testing.T) {
+	db := lived(t)
+	defer db.Close()
 	var got []m
 	names, leads := query(t, db, "SELECT * FROM leads ORDER BY entity_id")
 	for _, lead := range leads {
@@ -138,16 +145,8 @@ func TestLeads(t *testing.T) {
 // Catches a narrow view that mixes dimensions, keeps repeats or names its
 // columns wrongly.
 func TestNarrowTransitions(t *testing.T) {
-	db := open(t, duckdb.Config{Path: duckdb.InMemory})
+	db := lived(t)
 	defer db.Close()
-	var rows transform.Rows
-	tr := transform.New(transform.Options{})
-	for i, e := range life {
-		e.send(t, tr, &rows, "941", i)
-	}
-	if err := db.Write(t.Context(), &rows); err != nil {
-		t.Fatal(err)
-	}
 	for _, test := range []struct {
 		sql  string
 		want [][]any

@@ -30,7 +30,7 @@ type Config struct {
 
 	// A batch ends at the first of the three: so many messages, so many
 	// bytes of encoded rows, so long since its first message. Zero values
-	// take the defaults: 500, 1 MiB and 200 ms.
+	// take the defaults: 500, 1 MiB and 250 ms.
 	MaxRows  int
 	MaxBytes int
 	MaxDelay time.Duration
@@ -95,7 +95,7 @@ func New(cfg Config) *Pipeline {
 		cfg.MaxBytes = 1 << 20
 	}
 	if cfg.MaxDelay <= 0 {
-		cfg.MaxDelay = 200 * time.Millisecond
+		cfg.MaxDelay = 250 * time.Millisecond
 	}
 	if cfg.InFlight <= 0 {
 		cfg.InFlight = 8
