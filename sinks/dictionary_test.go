@@ -39,7 +39,11 @@ func dictionary() string {
 		"at-least-once; the views over them show each fact once. Names, columns and meaning are the same in BigQuery\n" +
 		"and in the embedded warehouse.\n\n## Views\n")
 	for _, v := range Views(DuckDB("Asia/Shanghai")) {
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| column | meaning |\n|---|---|\n", v.Name, v.Description)
+		stored := ""
+		if v.Materialized {
+			stored = fmt.Sprintf("\nIn BigQuery a materialized view, clustered by `%s`.\n", strings.Join(v.ClusterBy, "`, `"))
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n%s\n| column | meaning |\n|---|---|\n", v.Name, v.Description, stored)
 		for _, c := range v.Columns {
 			fmt.Fprintf(&b, "| `%s` | %s |\n", c.Name, cell(c.Description))
 		}

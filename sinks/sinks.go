@@ -91,6 +91,12 @@ type Warehouse interface {
 	// ends the query and is returned. A statement that would write is refused.
 	Query(ctx context.Context, sql string, columns func([]string) error, row func([]any) error) error
 
+	// Execute runs statements that change rows of the tables, in order, and
+	// returns how many rows each changed. Each is all or nothing; when one
+	// fails, those before it may stay done, and their counts are returned.
+	// Order them so that running all of them again finishes the work.
+	Execute(ctx context.Context, statements ...string) ([]int64, error)
+
 	// Plan compares the tables and views with their definitions. It changes
 	// nothing. An empty plan means they agree.
 	Plan(ctx context.Context) (Plan, error)

@@ -16,6 +16,15 @@ type View struct {
 	Description string
 	SQL         string // the query alone, without CREATE VIEW
 	Columns     []ViewColumn
+	// Materialized asks a warehouse that can to store the view's rows and to
+	// keep them up to date by itself; elsewhere it is a view like any other.
+	// Its query keeps within what BigQuery's incremental materialized views
+	// take: one table of ours and its repeated columns, grouped, with
+	// aggregates as they are; no view, no window, no function of the clock.
+	Materialized bool
+	// ClusterBy names the columns by which stored rows are clustered, the
+	// first first. Only a materialized view has them.
+	ClusterBy []string
 }
 
 // A ViewColumn is one column of a [View].
@@ -33,7 +42,9 @@ type ViewColumn struct {
 //	-- @events_log event_id tenant_id these of its columns
 //	-- is_voided: Whether it is void.
 //	--   A longer description goes on like this.
+//	-- !materialized cluster by tenant_id, entity_id
 //
+// The last line, anywhere among the columns, makes the view a materialized one.
 // The rest is the query. It names tables and views by the function relation,
 // which is also how the order of the views is found.
 //
@@ -51,8 +62,12 @@ func Views(d Dialect) []View {
 		"columns": func(name string) string {
 			return strings.Join(r.names(name), ",\n  ")
 		},
-		"list": func(words ...string) []string { return words },
-		"join": strings.Join,
+		"list":       func(words ...string) []string { return words },
+		"join":       strings.Join,
+		"dimensions": func() []string { return []string{"owner", "life_status", "lead_pool", "status"} },
+		"fields": func() []string {
+			return []string{"business_type", "name", "mobile", "email", "title", "department", "industry", "country_region", "official_website"}
+		},
 	}).ParseFS(viewFiles, "views/*"))
 	files, err := viewFiles.ReadDir("views")
 	if err != nil {
@@ -119,12 +134,23 @@ func (r *viewReader) parse(v *View, text string) {
 		case line[0] == '@':
 			words := strings.Fields(line[1:])
 			v.Columns = append(v.Columns, r.columns(words[0], words[1:])...)
+		case line[0] == '!':
+			v.materialize(line[1:])
 		default:
 			name, description, _ := strings.Cut(line, ": ")
 			v.Columns = append(v.Columns, ViewColumn{name, description})
 		}
 	}
 	v.Description, v.SQL = strings.Join(about, " "), text
+}
+
+// materialize reads the line that makes a view a materialized one.
+func (v *View) materialize(line string) {
+	by, ok := strings.CutPrefix(line, "materialized cluster by ")
+	if !ok {
+		panic("sinks: view " + v.Name + ": what is !" + line)
+	}
+	v.Materialized, v.ClusterBy = true, strings.Split(by, ", ")
 }
 
 // columns returns the named columns of a table, of a record of a table

@@ -25,6 +25,10 @@ type DeadLetter struct {
 	DeadAt        time.Time
 	Attempts      int // deliveries so far; 0 where unknown
 	WorkerVersion string
+
+	// Policy is applied to payload and attributes. nil keeps all values. The
+	// letter's identity is made of the payload as received.
+	Policy *Policy
 }
 
 // AppendDeadLetter appends the letter's rows to dead_letters: one, or for a
@@ -37,7 +41,8 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 	digest.Write(l.Payload)
 	id := hex.EncodeToString(digest.Sum(nil)[:16])
 
-	parts := max(1, (len(l.Payload)+maxPart-1)/maxPart)
+	payload, attributes := l.Policy.letter(l.Payload, l.Attributes)
+	parts := max(1, (len(payload)+maxPart-1)/maxPart)
 	for part := range parts {
 		w := r.begin(DeadLetters)
 		w.str(id)
@@ -45,8 +50,8 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 		w.str(string(l.Rejection.Stage))
 		w.str(l.Rejection.Error())
 		w.str(l.Rejection.Fingerprint())
-		w.bytes(l.Payload[part*maxPart : min((part+1)*maxPart, len(l.Payload))])
-		w.json(appendAttributes(nil, l.Attributes, part+1, parts))
+		w.bytes(payload[part*maxPart : min((part+1)*maxPart, len(payload))])
+		w.json(appendAttributes(nil, attributes, part+1, parts))
 		w.str(l.MessageID)
 		w.time(l.PublishedAt)
 		w.time(l.DeadAt)

@@ -22,7 +22,10 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 		return &Rejection{Reason: NotAnObject, Stage: StageDecode, Cause: "not a JSON object"}
 	}
 	t.src = payload
-	t.values = [numEventColumns]int{}
+	if t.redactor != nil {
+		t.redact()
+	}
+	clear(t.values[:len(tables[EventsLog].Columns)])
 	t.spare[0], t.spare[1] = t.spare[0][:0], t.spare[1][:0]
 
 	extraData, createTime := 0, 0
@@ -33,7 +36,7 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 		case "create_time":
 			createTime = i + 1
 		default:
-			t.place(envelopeColumns, key, i, 0)
+			t.place(envelopeColumns, key, i, Envelope)
 		}
 	}
 	if t.string(colEventType) == nil {
@@ -51,7 +54,7 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 	switch n := &t.nodes[extraData]; {
 	case n.kind == '{':
 		for i := extraData + 1; i < int(n.next); i = int(t.nodes[i+1].next) {
-			t.place(extraDataColumns, text(t.src, &t.nodes[i]), i, 1)
+			t.place(extraDataColumns, text(t.src, &t.nodes[i]), i, ExtraData)
 		}
 	case n.kind != '[' || int(n.next) > extraData+1:
 		return &Rejection{Reason: ExtraDataInvalid, Stage: StageTransform, Cause: "extra_data is not an object"}
@@ -78,7 +81,7 @@ func (t *Transformer) parse(payload []byte) *Rejection {
 
 // place notes the value behind the key at node i for its column, or the key as
 // one that no column holds.
-func (t *Transformer) place(columns map[string]int, key []byte, i, part int) {
+func (t *Transformer) place(columns map[string]int, key []byte, i int, part Part) {
 	if col, ok := columns[string(key)]; ok {
 		t.values[col] = i + 1
 	} else {

@@ -25,11 +25,15 @@ const (
 	makeIngestSource
 )
 
-// numEventColumns is the number of columns of events_log.
-const numEventColumns = 50
+// numEventColumns is the number of columns that events_log is defined with,
+// maxEventColumns that with all the fields that can be promoted.
+const (
+	numEventColumns = 50
+	maxEventColumns = numEventColumns + MaxPromoted
+)
 
 // eventColumns says for each column of events_log how it gets its value.
-var eventColumns = func() (plan [numEventColumns]struct {
+var eventColumns = func() (plan [maxEventColumns]struct {
 	make     maker
 	envelope bool
 }) {
@@ -76,6 +80,7 @@ var (
 	colActionKeyword   = eventColumn("action_keyword")
 	colObjectName      = eventColumn("object_name")
 	colEntityID        = eventColumn("entity_id")
+	colTargetEntityID  = eventColumn("target_entity_id")
 	colOperatorType    = eventColumn("operator_type")
 	colOperatorID      = eventColumn("operator_id")
 	colSceneType       = eventColumn("scene_type")
@@ -110,6 +115,7 @@ func (t *Transformer) appendEvent(dst *Rows, d Delivery) int {
 		case makeChanges:
 			t.appendChanges(&w)
 		case makeExtra:
+			t.unheldPromoted()
 			t.buf = t.appendExtra(t.buf[:0])
 			w.json(t.buf)
 		case makeMessageID:

@@ -5,11 +5,21 @@ import "slices"
 // unheld notes that the column's value cannot be held by it, so that it goes
 // to extra under its own key.
 func (t *Transformer) unheld(col int) {
-	part := 1
+	part := ExtraData
 	if eventColumns[col].envelope {
-		part = 0
+		part = Envelope
 	}
 	t.spare[part] = append(t.spare[part], t.values[col]-1)
+}
+
+// unheldPromoted does so for the promoted columns: they come after extra, when
+// it is too late.
+func (t *Transformer) unheldPromoted() {
+	for col := numEventColumns; col < len(tables[EventsLog].Columns); col++ {
+		if _, held := t.textAt(t.values[col]); !held {
+			t.unheld(col)
+		}
+	}
 }
 
 // appendExtra appends what no column holds, keys in the order sent; nothing if

@@ -90,6 +90,7 @@ const (
 	TransitionsLog
 	DeadLetters
 	SyncBatches
+	Erasures
 	NumTables int = iota
 )
 

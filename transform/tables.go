@@ -110,7 +110,7 @@ var tables = [NumTables]Table{
 	DeadLetters: {
 		ID:   DeadLetters,
 		Name: "dead_letters",
-		Description: "What was received and could not become rows, with the bytes as received: append-only, " +
+		Description: "What was received and could not become rows, with its bytes: append-only, " +
 			"at least one row per letter.",
 		PartitionBy: "dead_at",
 		ClusterBy:   []string{"reason", "fingerprint"},
@@ -121,7 +121,7 @@ var tables = [NumTables]Table{
 			{Name: "stage", Type: String, Mode: Required, Description: "Where it died: decode, transform, write or callback."},
 			{Name: "error", Type: String, Description: "What was wrong, in words. Never holds a value of the payload."},
 			{Name: "fingerprint", Type: String, Mode: Required, Description: "Same cause, same fingerprint: group by it. 16 lower-case hex digits."},
-			{Name: "payload", Type: Bytes, Description: "The bytes as received. A payload above 4 MiB takes several rows with the same dead_letter_id, because a row has a limit; attributes number the parts."},
+			{Name: "payload", Type: Bytes, Description: "The bytes as received, or what a field policy leaves of them. A payload above 4 MiB takes several rows with the same dead_letter_id, because a row has a limit; attributes number the parts."},
 			{Name: "attributes", Type: JSON, Description: "Attributes of the message. leadsync_part, for example 2/3, tells which part of the payload a row holds."},
 			{Name: "message_id", Type: String, Delivery: true, Description: "Pub/Sub's id of the message."},
 			{Name: "published_at", Type: Timestamp, Delivery: true, Description: "When the message was published; NULL where unknown."},
@@ -153,6 +153,21 @@ var tables = [NumTables]Table{
 			{Name: "max_occurred_at", Type: Timestamp, Description: "Latest event in the batch; NULL when it has none."},
 			{Name: "started_at", Type: Timestamp, Mode: Required, Description: "When the batch was opened."},
 			{Name: "committed_at", Type: Timestamp, Mode: Required, Description: "When its rows were durable. The partition column."},
+		},
+	},
+
+	Erasures: {
+		ID:   Erasures,
+		Name: "erasures",
+		Description: "Leads that were erased for good, one row per erasure. It holds no data of theirs: the worker and the " +
+			"backfill leave out every event about an entity whose digest is here.",
+		PartitionBy: "erased_at",
+		ClusterBy:   []string{"entity_digest"},
+		Key:         []string{"entity_digest"},
+		Columns: []Column{
+			{Name: "entity_digest", Type: String, Mode: Required, Description: "SHA-256 of the entity_id, as 64 lower-case hex digits."},
+			{Name: "erased_at", Type: Timestamp, Mode: Required, Description: "When it was erased. The partition column."},
+			{Name: "worker_version", Type: String, Description: "Version of leadsync that erased it."},
 		},
 	},
 }

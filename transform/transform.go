@@ -15,6 +15,14 @@ type Options struct {
 	// Location is the zone of times that come without an offset. nil is
 	// Asia/Shanghai, the source's own.
 	Location *time.Location
+
+	// Policy is applied to every event before a row is made of it. nil keeps
+	// all values.
+	Policy *Policy
+
+	// Erased are the entities of whose events no row is made. It may be
+	// changed at any time. nil: there are none.
+	Erased *Erased
 }
 
 // A Delivery tells how a copy of an event reached us.
@@ -29,18 +37,26 @@ type Delivery struct {
 type Event struct {
 	ID         [16]byte // of its event_id
 	OccurredAt time.Time
+
+	// Erased says that the event is about an entity that was erased, so that
+	// no row was appended.
+	Erased bool
 }
 
 // A Transformer turns events into rows. It keeps its working memory between
 // events and is for one goroutine.
 type Transformer struct {
 	location *time.Location
+	redactor *redactor // nil where no value is hidden
+	erased   *Erased
 
 	reader reader
 	src    []byte
 	nodes  []node
-	values [numEventColumns]int // node of each column's value; 0 is absent
-	spare  [2][]int             // nodes of the keys that no column holds: of the envelope, of extra_data
+	values [maxEventColumns]int // node of each column's value; 0 is absent
+	spare  [numParts][]int      // nodes of the keys that no column holds
+
+	unknown unknownFields
 
 	canonical canonicalizer
 	identity  [16]byte
@@ -65,21 +81,38 @@ func New(o Options) *Transformer {
 		}
 		o.Location = loc
 	}
-	return &Transformer{location: o.Location}
+	return &Transformer{location: o.Location, redactor: newRedactor(o.Policy), erased: o.Erased, unknown: newUnknownFields()}
 }
 
 // Transform decodes one event and appends its rows to dst: one of events_log,
 // then those of transitions_log. The same payload gives the same rows apart
-// from the delivery's columns and the publish time within the sequence.
+// from the delivery's columns and the publish time within the sequence. An
+// event about an erased entity gives none, and [Event.Erased] says so.
 //
 // The error is always a [*Rejection]; nothing was appended then.
 func (t *Transformer) Transform(dst *Rows, payload []byte, d Delivery) (Event, error) {
 	defer t.release(len(payload))
+	return t.transform(dst, payload, d)
+}
+
+// transform is [Transformer.Transform]; what it has found of the event stays
+// in t.
+func (t *Transformer) transform(dst *Rows, payload []byte, d Delivery) (Event, error) {
 	if r := t.decode(payload, d.IngestedAt); r != nil {
 		return Event{}, r
 	}
 
-	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC()}
+	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC(), Erased: t.aboutErased()}
+	if event.Erased {
+		return event, nil
+	}
+	if t.redactor != nil && t.redactor.full {
+		return Event{}, &Rejection{
+			Reason: RowTooLarge, Stage: StageTransform,
+			Cause: fmt.Sprintf("encoded row above %d MiB", MaxRow>>20), Detail: "(with its hashes)",
+		}
+	}
+	t.countUnknown()
 	hex.Encode(t.id[:], event.ID[:])
 	t.sequence = appendSequence(t.sequence[:0], t.occurred, rank(t.string(colEventType)), d.PublishedAt, t.id[:16])
 
@@ -107,7 +140,7 @@ const keep = 1 << 14
 // release forgets the memory that an extraordinary event took. That of an
 // ordinary one, and its bytes, are kept until the next.
 func (t *Transformer) release(size int) {
-	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep {
-		*t = Transformer{location: t.location}
+	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep || t.redactor.size() > 64*keep {
+		*t = Transformer{location: t.location, redactor: t.redactor.renewed(), erased: t.erased, unknown: t.unknown}
 	}
 }

@@ -20,6 +20,7 @@ type rule struct {
 // rules has a line for every package; the first that matches counts.
 var rules = []rule{
 	{"transform", nil, "it is pure: bytes in, rows out"},
+	{"transform/fieldpolicy", []string{"transform"}, "it reads a policy from its file"},
 	{"config", nil, "settings are handed over as values, so nobody depends on where they come from"},
 	{"sinks", []string{"transform"}, "the contract speaks of rows"},
 	{"sinks/bigquery/bqtest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
@@ -29,7 +30,7 @@ var rules = []rule{
 	{"sync/*", []string{"sync/pipeline", "transform"}, "a source hands over messages and learns outcomes"},
 	{"internal/importtest", nil, "it reads the others' imports, not their code"},
 	{"bench", []string{"sinks/bigquery/bqtest", "transform"}, "it runs the program as a process of its own"},
-	{"cmd/*", []string{"transform", "config", "sinks", "sinks/*", "sinks/*/*", "sync/*"}, "it puts everything together"},
+	{"cmd/*", []string{"transform", "transform/*", "config", "sinks", "sinks/*", "sinks/*/*", "sync/*"}, "it puts everything together"},
 }
 
 // A library is third-party code with the packages it may be imported by.
@@ -58,6 +59,8 @@ var libraries = []library{
 		"the embedded warehouse"},
 	{"envconfig", []string{"github.com/sethvargo/go-envconfig"}, []string{"config"},
 		"settings from the environment"},
+	{"YAML", []string{"go.yaml.in/yaml/v4"}, []string{"transform/fieldpolicy"},
+		"a file that people write, with the lines of its mistakes"},
 	{"go-cmp", []string{"github.com/google/go-cmp"}, []string{"sinks/sinktest"},
 		"sinktest is test code that other packages' tests import"},
 }

@@ -85,6 +85,16 @@ func remedy(err error, class sinks.Class) string {
 	}
 }
 
+// ErrBehind is the error of tables that will take our rows once
+// [Warehouse.Apply] has added what is lacking: a new column, or a table that an
+// earlier version did not have.
+var ErrBehind = errors.New("tables are behind their definitions")
+
+func isBehind(err error) bool {
+	var e *incompatible
+	return errors.As(err, &e) && e.behind
+}
+
 // isSchema reports that the table is missing or lacks what our rows have.
 func isSchema(err error) bool {
 	switch storageCode(err) {
@@ -126,8 +136,9 @@ func hasHTTPCode(err error, list ...int) bool {
 
 // An incompatible table cannot take our rows.
 type incompatible struct {
-	table string
-	what  string
+	table  string
+	what   string
+	behind bool // it will once what is missing was added
 }
 
 func (e *incompatible) Error() string {

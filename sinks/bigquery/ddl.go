@@ -19,7 +19,11 @@ func DDL(c Config) []string {
 		list = append(list, createTableSQL(c, &tables[i]))
 	}
 	for _, v := range sinks.Views(c.dialect()) {
-		list = append(list, createViewSQL(c, v))
+		if v.Materialized {
+			list = append(list, createMaterializedSQL(c, v))
+		} else {
+			list = append(list, createViewSQL(c, v))
+		}
 	}
 	return list
 }
@@ -81,6 +85,19 @@ func createViewSQL(c Config, v sinks.View) string {
 	}
 	fmt.Fprintf(&b, "\nOPTIONS (description=%s)\nAS\n%s;", quote(v.Description), strings.TrimSpace(v.SQL))
 	return b.String()
+}
+
+func createMaterializedSQL(c Config, v sinks.View) string {
+	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS %s\nCLUSTER BY %s\nOPTIONS (enable_refresh=true, refresh_interval_minutes=%d, description=%s)\nAS\n%s;",
+		c.relation(v.Name), strings.Join(v.ClusterBy, ", "), int(refreshInterval.Minutes()), quote(describeMaterialized(v)), strings.TrimSpace(v.SQL))
+}
+
+func replaceMaterializedSQL(c Config, v sinks.View) string {
+	return fmt.Sprintf("DROP MATERIALIZED VIEW IF EXISTS %s;\n%s", c.relation(v.Name), createMaterializedSQL(c, v))
+}
+
+func describeMaterializedSQL(c Config, v sinks.View) string {
+	return fmt.Sprintf("ALTER MATERIALIZED VIEW %s SET OPTIONS (description=%s);", c.relation(v.Name), quote(describeMaterialized(v)))
 }
 
 func columnSQL(c *transform.Column) string {

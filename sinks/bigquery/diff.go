@@ -39,15 +39,17 @@ func compatible(t *transform.Table, live *bq.TableMetadata) error {
 	d := diffTable(Config{}, t, live)
 	var list []string
 	list = append(list, d.blocking...)
+	behind := true
 	for _, c := range d.changes {
 		if c.Refused != "" {
 			list = append(list, c.Action+": "+c.Refused)
+			behind = false
 		}
 	}
 	if list == nil {
 		return nil
 	}
-	return &incompatible{table: t.Name, what: strings.Join(list, "; ")}
+	return &incompatible{table: t.Name, what: strings.Join(list, "; "), behind: behind}
 }
 
 // shape compares what a table is given for life.
@@ -143,11 +145,7 @@ func (d *diff) options() {
 		d.update.RequirePartitionFilter = d.config.RequirePartitionFilter
 		d.change("require partition filter", d.alterSQL(fmt.Sprintf("SET OPTIONS (require_partition_filter=%t)", d.config.RequirePartitionFilter)))
 	}
-	var have []string
-	if d.live.Clustering != nil {
-		have = d.live.Clustering.Fields
-	}
-	if !slices.Equal(have, d.table.ClusterBy) {
+	if !slices.Equal(clusteringOf(d.live), d.table.ClusterBy) {
 		d.update.Clustering = &bq.Clustering{Fields: d.table.ClusterBy}
 		d.change("cluster by "+strings.Join(d.table.ClusterBy, ", "), d.clusterSQL())
 	}

@@ -55,20 +55,26 @@ func (w *Warehouse) query(sql string) *bq.Query {
 // readOnly returns an error if the statement is wrong or not a SELECT. A
 // script is none either, whatever is in it.
 func (w *Warehouse) readOnly(ctx context.Context, sql string) error {
+	kind, err := w.statementType(ctx, sql)
+	if err == nil && kind != "SELECT" {
+		err = fmt.Errorf("only a SELECT is run here, not a statement of type %s", kind)
+	}
+	return err
+}
+
+// statementType tries the statement dry and returns BigQuery's word for what
+// it is.
+func (w *Warehouse) statementType(ctx context.Context, sql string) (string, error) {
 	q := w.query(sql)
 	q.DryRun = true
 	job, err := q.Run(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	kind := "unknown"
 	if s := job.LastStatus().Statistics; s != nil {
 		if d, ok := s.Details.(*bq.QueryStatistics); ok {
-			kind = d.StatementType
+			return d.StatementType, nil
 		}
 	}
-	if kind != "SELECT" {
-		return fmt.Errorf("only a SELECT is run here, not a statement of type %s", kind)
-	}
-	return nil
+	return "unknown", nil
 }

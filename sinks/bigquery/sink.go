@@ -24,8 +24,10 @@ var _ sinks.Sink = (*Sink)(nil)
 
 // Open opens a stream for every table. A table that is missing, or that cannot
 // take our rows, is an error that says what differs; so is a permission that
-// is lacking. A storage service that does not answer just now is not: writes
-// wait for it. ctx bounds the opening only.
+// is lacking. It is [ErrBehind] if nothing else is wrong than that the dataset
+// lacks what can be added to it: then try again later. A storage service that
+// does not answer just now is no error: writes wait for it. ctx bounds the
+// opening only.
 func Open(ctx context.Context, c Config) (*Sink, error) {
 	client, c, err := openREST(ctx, c)
 	if err != nil {
@@ -69,7 +71,21 @@ func (s *Sink) check(ctx context.Context) error {
 		wg.Go(func() { errs[i] = a.start(ctx) })
 	}
 	wg.Wait()
-	return errors.Join(errs[:]...)
+	err := errors.Join(errs[:]...)
+	missing, other := 0, 0
+	for _, err := range errs {
+		switch {
+		case isNotFound(err):
+			missing++
+		case err != nil && !isBehind(err):
+			other++
+		}
+	}
+	// A dataset with none of the tables may be the wrong one.
+	if err != nil && other == 0 && missing < len(errs) {
+		return fmt.Errorf("%w: %w", ErrBehind, err)
+	}
+	return err
 }
 
 func (a *appender) start(ctx context.Context) error {

@@ -58,8 +58,12 @@ func (w *Warehouse) objects() []object {
 		}})
 	}
 	for _, v := range sinks.Views(w.config.dialect()) {
-		list = append(list, object{name: "view " + v.Name, diff: func(ctx context.Context) ([]sinks.Change, func(context.Context) error, error) {
-			return w.diffView(ctx, v)
+		name, diff := "view "+v.Name, w.diffView
+		if v.Materialized {
+			name, diff = "materialized view "+v.Name, w.diffMaterialized
+		}
+		list = append(list, object{name: name, diff: func(ctx context.Context) ([]sinks.Change, func(context.Context) error, error) {
+			return diff(ctx, v)
 		}})
 	}
 	return list

@@ -155,7 +155,8 @@ func TestWireOfTransform(t *testing.T) {
 		}
 	})
 	for id := range transform.TableID(transform.NumTables) {
-		if seen[id] == 0 {
+		// Tombstones are set by a statement: no row of them is ever encoded.
+		if seen[id] == 0 && id != transform.Erasures {
 			t.Errorf("no row of %s was drawn", id)
 		}
 	}

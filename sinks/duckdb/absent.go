@@ -39,6 +39,15 @@ func (*DB) Query(context.Context, string, func([]string) error, func([]any) erro
 	return errAbsent
 }
 
+// Execute returns the error of [Open].
+func (*DB) Execute(context.Context, ...string) ([]int64, error) { return nil, errAbsent }
+
+// Compact returns the error of [Open].
+func (*DB) Compact(context.Context) error { return errAbsent }
+
+// Erased returns the error of [Open].
+func (*DB) Erased(context.Context) ([]transform.EntityDigest, error) { return nil, errAbsent }
+
 // Plan returns the error of [Open].
 func (*DB) Plan(context.Context) (sinks.Plan, error) { return nil, errAbsent }
 

@@ -5,6 +5,9 @@ package duckdb
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -16,6 +19,7 @@ import (
 type relation struct {
 	view    bool
 	sql     string // of a view, in DuckDB's layout
+	stored  string // the same in the layout in which a file gives it back, where that was looked up
 	comment string
 	columns map[string]*column
 }
@@ -36,28 +40,80 @@ func (r *relation) describes(v sinks.View) bool {
 	return r.comment == v.Description
 }
 
+// differs tells whether a view that is there, if any, is another one than
+// the wanted one.
+func (r *relation) differs(want *relation) bool {
+	return r != nil && r.view && r.sql != want.sql && r.sql != want.stored
+}
+
 // defined returns the catalog of a new database: what every one must be, in
 // the very words that DuckDB finds for it. Descriptions are left out.
 func defined(ctx context.Context, views []sinks.View) (map[string]*relation, error) {
-	connector, err := duck.NewConnector(InMemory, nil)
+	db, err := scratch(InMemory)
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(connector)
 	defer func() { _ = db.Close() }() // it lives in memory
+	if err := define(ctx, db, views); err != nil {
+		return nil, err
+	}
+	return readCatalog(ctx, db)
+}
+
+// defineStored looks up the words in which a file gives the defined views
+// back. They are others than those that DuckDB finds at first: a union of
+// three comes back as one of two and one, a lambda as an arrow.
+func defineStored(ctx context.Context, views []sinks.View, want map[string]*relation) error {
+	dir, err := os.MkdirTemp("", "leadsync-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // only definitions are in it
+	path := filepath.Join(dir, "definitions.duckdb")
+	db, err := scratch(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(define(ctx, db, views), db.Close()); err != nil {
+		return err
+	}
+	if db, err = scratch(path); err != nil {
+		return err
+	}
+	stored, err := readCatalog(ctx, db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	for name, r := range stored {
+		want[name].stored = r.sql
+	}
+	return nil
+}
+
+func scratch(path string) (*sql.DB, error) {
+	connector, err := duck.NewConnector(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector) // and closes the connector
 	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// define creates all tables and views.
+func define(ctx context.Context, db *sql.DB, views []sinks.View) error {
 	tables := transform.Tables()
 	for i := range tables {
 		if _, err := db.ExecContext(ctx, createTable(&tables[i])); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, v := range views {
 		if _, err := db.ExecContext(ctx, createView(v)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return readCatalog(ctx, db)
+	return nil
 }
 
 // readCatalog returns the tables and views that are there, by name.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"leadsync/sinks"
 	"leadsync/transform"
@@ -37,6 +38,11 @@ func (d *DB) plan(ctx context.Context) (sinks.Plan, error) {
 	have, err := readCatalog(ctx, d.pool)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(views, func(v sinks.View) bool { return have[v.Name].differs(want[v.Name]) }) {
+		if err := defineStored(ctx, views, want); err != nil {
+			return nil, fmt.Errorf("store the definitions: %w", err)
+		}
 	}
 	var plan sinks.Plan
 	tables := transform.Tables()
@@ -111,7 +117,7 @@ func planView(v sinks.View, want, have *relation) sinks.Plan {
 		return sinks.Plan{{Object: object, Action: "create", SQL: createView(v) + describeView(v)}}
 	case !have.view:
 		return sinks.Plan{{Object: object, Action: "create", Refused: "a table has that name"}}
-	case have.sql != want.sql: // and with it go the descriptions
+	case have.differs(want): // and with it go the descriptions
 		return sinks.Plan{{Object: object, Action: "replace", SQL: createView(v) + describeView(v)}}
 	case !have.describes(v):
 		return sinks.Plan{{Object: object, Action: "describe", SQL: describeView(v)}}

@@ -4,8 +4,8 @@
 SELECT
   {{columns "events_log"}}
 FROM {{relation "events_log"}}
--- Copies share the day, so a filter on occurred_at still reads few partitions.
+-- Copies share all of these: a filter on occurred_at still reads few partitions, one on the others few blocks.
 QUALIFY ROW_NUMBER() OVER (
-  PARTITION BY occurred_at, event_id
+  PARTITION BY occurred_at, event_id, tenant_id, object_name, event_type, entity_id
   ORDER BY {{template "first_copy.tmpl"}}
 ) = 1

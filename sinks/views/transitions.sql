@@ -13,13 +13,21 @@
 -- exited_at: When the next change left it; NULL while it lasts, and on a repeat.
 -- dwell_seconds: Seconds from entered_at to exited_at; NULL where exited_at is.
 -- is_current: Whether it is the latest change of its dimension; never on a repeat.
+-- previous_entered_at: When the row before happened; NULL on the first row.
+-- next_to_value: The to_value of the next change; NULL while the value lasts, when it was taken away, and on
+--   a repeat.
+-- change_reason_code: reason_code of the change, from whichever of the events that told of it had one; NULL on a
+--   repeat.
+-- change_reason: change_reason_code in words.
+-- from_label_now: Label of from_value as last seen with any lead or account.
+-- to_label_now: Label of to_value as last seen with any lead or account.
 WITH once AS (
   SELECT
     {{columns "transitions_log"}},
     from_value IS NOT NULL OR origin = 'event' AS from_known
   FROM {{relation "transitions_log"}}
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY occurred_at, event_id, dimension
+    PARTITION BY occurred_at, event_id, dimension, tenant_id, object_name, entity_id -- so filters reach the table
     ORDER BY {{template "first_copy.tmpl"}}
   ) = 1
 ),
@@ -39,6 +47,7 @@ chained AS (
 placed AS (
   SELECT *,
     LAG(to_value) OVER story AS previous_to_value,
+    LAG(occurred_at) OVER story AS previous_entered_at,
     ROW_NUMBER() OVER story AS place
   FROM chained
   WINDOW story AS (
@@ -71,19 +80,41 @@ told AS (
   FROM begun
 ),
 followed AS (
-  SELECT *, LEAD(occurred_at) OVER (
-    PARTITION BY tenant_id, object_name, entity_id, dimension, is_repeat
-    ORDER BY place
-  ) AS next_at
+  SELECT *,
+    LEAD(occurred_at) OVER story AS next_at,
+    LEAD(to_value) OVER story AS next_to,
+    FIRST_VALUE(CASE WHEN starts_run = 1 OR is_repeat THEN reason_code END IGNORE NULLS) OVER tellings AS told_reason_code,
+    FIRST_VALUE(CASE WHEN starts_run = 1 OR is_repeat THEN reason END IGNORE NULLS) OVER tellings AS told_reason
   FROM told
+  WINDOW
+    story AS (
+      PARTITION BY tenant_id, object_name, entity_id, dimension, is_repeat
+      ORDER BY place
+    ),
+    tellings AS (
+      PARTITION BY tenant_id, object_name, entity_id, dimension, run
+      ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
+),
+stories AS (
+  SELECT
+    {{columns "transitions_log"}},
+    previous_to_value,
+    is_repeat,
+    NOT is_repeat AND place > 1 AND from_known AND from_value IS DISTINCT FROM previous_to_value AS is_gap,
+    occurred_at AS entered_at,
+    CASE WHEN NOT is_repeat THEN next_at END AS exited_at,
+    CASE WHEN NOT is_repeat THEN {{seconds "occurred_at" "next_at"}} END AS dwell_seconds,
+    NOT is_repeat AND next_at IS NULL AS is_current,
+    previous_entered_at,
+    CASE WHEN NOT is_repeat THEN next_to END AS next_to_value,
+    CASE WHEN starts_run = 1 THEN told_reason_code WHEN NOT is_repeat THEN reason_code END AS change_reason_code,
+    CASE WHEN starts_run = 1 THEN told_reason WHEN NOT is_repeat THEN reason END AS change_reason
+  FROM followed
 )
-SELECT
-  {{columns "transitions_log"}},
-  previous_to_value,
-  is_repeat,
-  NOT is_repeat AND place > 1 AND from_known AND from_value IS DISTINCT FROM previous_to_value AS is_gap,
-  occurred_at AS entered_at,
-  CASE WHEN NOT is_repeat THEN next_at END AS exited_at,
-  CASE WHEN NOT is_repeat THEN {{seconds "occurred_at" "next_at"}} END AS dwell_seconds,
-  NOT is_repeat AND next_at IS NULL AS is_current
-FROM followed
+SELECT s.*, f.label AS from_label_now, t.label AS to_label_now
+FROM stories AS s
+LEFT JOIN {{relation "dim_values"}} AS f
+  ON f.tenant_id = s.tenant_id AND f.dimension = s.dimension AND f.value = s.from_value
+LEFT JOIN {{relation "dim_values"}} AS t
+  ON t.tenant_id = s.tenant_id AND t.dimension = s.dimension AND t.value = s.to_value

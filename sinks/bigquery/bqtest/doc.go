@@ -18,8 +18,8 @@
 // repeated columns, makes required ones nullable, or describes.
 //
 // What it does not do: it knows no SQL, so a view's query is kept and not
-// read, and queries are answered by a function of the test
-// ([Server.OnQuery]). Streams other than the default one, load jobs, access
+// read, and queries and changes of rows are answered by a function of the test
+// ([Server.OnQuery], [Server.Change]). Streams other than the default one, load jobs, access
 // control and quotas are not there either; calls for them are answered as not
 // implemented. Columns of all types can be defined, but only STRING, JSON,
 // INT64, BOOL, TIMESTAMP, BYTES, FLOAT64 and RECORD can be appended to, each

@@ -13,10 +13,10 @@ func checkChange(before, after *rest.Table) error {
 	if (before.View == nil) != (after.View == nil) || (before.MaterializedView == nil) != (after.MaterializedView == nil) {
 		return fmt.Errorf("cannot change the type of %s", name)
 	}
-	if m := before.MaterializedView; m != nil && m.Query != after.MaterializedView.Query {
-		return fmt.Errorf("the query of materialized view %s cannot be changed", name)
+	if before.MaterializedView != nil {
+		return checkMaterializedChange(before, after)
 	}
-	if before.View != nil || before.MaterializedView != nil {
+	if before.View != nil {
 		return nil
 	}
 	b, a := before.TimePartitioning, after.TimePartitioning

@@ -32,6 +32,7 @@ type Result struct {
 	Rows [][]any
 
 	StatementType  string // "" stands for SELECT, or else the statement's first word
+	AffectedRows   int64  // how many rows a DML statement changed
 	BytesProcessed int64
 	CacheHit       bool
 }
@@ -129,7 +130,11 @@ func (s *Server) run(q *Query, legacy *bool, id string, config *rest.JobConfigur
 	}
 	s.mu.Lock()
 	onQuery := s.onQuery
+	_, taken := s.jobs[q.Project+":"+id]
 	s.mu.Unlock()
+	if taken { // it is not run again
+		return nil, duplicate("Job", q.Project+":"+id)
+	}
 	if onQuery == nil {
 		return nil, fail(http.StatusNotImplemented, "notImplemented", "queries are not answered in this stand-in")
 	}
@@ -177,7 +182,8 @@ func jobMeta(q *Query, id string, config *rest.JobConfiguration, res *Result, co
 			CreationTime: now, StartTime: now, EndTime: now, TotalBytesProcessed: res.BytesProcessed,
 			Query: &rest.JobStatistics2{
 				StatementType: statementType(q.SQL, res), TotalBytesProcessed: res.BytesProcessed, CacheHit: res.CacheHit,
-				Schema: &rest.TableSchema{Fields: cols},
+				NumDmlAffectedRows: res.AffectedRows,
+				Schema:             &rest.TableSchema{Fields: cols},
 			},
 		},
 	}

@@ -73,7 +73,10 @@ func TestQuery(t *testing.T) {
 	}
 	again := c.Query("SELECT *")
 	again.JobID, again.Dst = "mine", nil
-	s.OnQuery(func(*Query) (*Result, error) { return &Result{}, nil })
+	s.OnQuery(func(*Query) (*Result, error) {
+		t.Error("the same job is run again")
+		return &Result{}, nil
+	})
 	if _, err := again.Run(ctx); reason(err) != "409 duplicate" {
 		t.Errorf("same job again: %v, want 409 duplicate", err)
 	}

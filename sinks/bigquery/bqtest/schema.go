@@ -138,7 +138,7 @@ func checkTable(t *rest.Table) error {
 		return checkView(t)
 	}
 	if t.MaterializedView != nil {
-		if t.MaterializedView.Query == "" {
+		if strings.TrimSpace(t.MaterializedView.Query) == "" {
 			return fmt.Errorf("required parameter is missing: materializedView.query")
 		}
 		return nil

@@ -91,6 +91,8 @@ func checkNewTable(d *dataset, in *rest.Table, raw map[string]any) error {
 	}
 	in.Type = "TABLE"
 	switch {
+	case in.View != nil && in.MaterializedView != nil:
+		return invalid(fmt.Errorf("table %s.%s cannot be both a view and a materialized view", d.meta.Id, got.TableId))
 	case in.View != nil:
 		in.Type = "VIEW"
 		if in.Schema != nil {
@@ -102,6 +104,12 @@ func checkNewTable(d *dataset, in *rest.Table, raw map[string]any) error {
 		}
 	case in.MaterializedView != nil:
 		in.Type = "MATERIALIZED_VIEW"
+		if in.Schema != nil {
+			return invalid(fmt.Errorf("schema field shouldn't be used as input with a materialized view"))
+		}
+		if err := d.checkMaterialized(in); err != nil {
+			return err
+		}
 	case in.Schema == nil || len(in.Schema.Fields) == 0:
 		return invalid(fmt.Errorf("table %s.%s has no schema", d.meta.Id, got.TableId))
 	}

@@ -1,0 +1,2 @@
+-- The tombstones.
+SELECT entity_digest FROM {{relation "erasures"}}

@@ -1,0 +1,23 @@
+-- The deliveries of an entity's events, or of one event's, the one that views
+-- show first: at most ten of each event.
+SELECT event_id, message_id, published_at, ingested_at, ingest_source, copies
+FROM (
+  SELECT
+    event_id, occurred_at, message_id, published_at, ingested_at, ingest_source,
+    ROW_NUMBER() OVER (
+      PARTITION BY occurred_at, event_id
+      ORDER BY {{template "first_copy.tmpl"}}
+    ) AS place,
+    COUNT(*) OVER (PARTITION BY occurred_at, event_id) AS copies
+  FROM {{relation "events_log"}}
+  WHERE occurred_at BETWEEN {{instant .From}} AND {{instant .To}}
+    AND tenant_id = {{text .Tenant}}
+    AND object_name {{if .Object}}= {{text .Object}}{{else}}IS NULL{{end}}
+    AND entity_id {{if .Entity}}= {{text .Entity}}{{else}}IS NULL{{end}}
+    {{- if .Event}}
+    AND event_id = {{text .Event}}
+    {{- end}}
+) AS placed
+WHERE place <= 10
+ORDER BY occurred_at DESC, event_id, place
+LIMIT {{.Limit}}

@@ -1,0 +1,34 @@
+package transform
+
+import "fmt"
+
+// Mend says what to do so that an event is not rejected for the reason, in a
+// sentence for people.
+func (r Reason) Mend() string {
+	switch r {
+	case TooLarge:
+		return fmt.Sprintf("send at most %d MiB: leave out what is large, or tell it in several events", MaxPayload>>20)
+	case JSONInvalid:
+		return "send exactly one JSON text in UTF-8, with each key of an object once"
+	case JSONTooDeep:
+		return fmt.Sprintf("nest arrays and objects at most %d deep: send what is deeper as a string", MaxDepth)
+	case NotAnObject:
+		return "send one JSON object an event; an array of events is taken apart in files only"
+	case EventTypeMissing:
+		return "give event_type a text"
+	case TenantMissing:
+		return "give mid the tenant's id"
+	case EventTimeInvalid:
+		return "give create_time whole Unix seconds, as a number or a string of digits"
+	case EventTimeOutOfRange:
+		return "check that create_time is in seconds, not milliseconds, and no more than 10 years ago or 1 year ahead"
+	case ExtraDataInvalid:
+		return "make extra_data an object; null, [] and no key at all count as an empty one"
+	case RowRejected:
+		return "see the error for the warehouse's cause: most often its schema differs, which leadsync schema plan shows"
+	case RowTooLarge:
+		return fmt.Sprintf("send fewer or shorter values: one row of an event holds at most %d MiB", MaxRow>>20)
+	default:
+		return ""
+	}
+}
