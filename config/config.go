@@ -65,6 +65,15 @@ type Config struct {
 	SourceTimezone string `env:"SOURCE_TIMEZONE, default=Asia/Shanghai"`
 	Zone           *time.Location
 
+	// PromotedFields are the keys of the source that have columns of their
+	// own besides those defined: KEY or extra_data.KEY, or envelope.KEY. They
+	// are judged where columns are made of them.
+	PromotedFields []string `env:"PROMOTED_FIELDS"`
+
+	// PolicyFile is the file that says which fields' values are hidden, and
+	// how. Empty: none are. What is in it is judged where it is read.
+	PolicyFile string `env:"FIELD_POLICY_FILE"`
+
 	// A batch ends at the first of BatchRows events, BatchBytes of encoded
 	// rows and BatchDelay since its first event. 500 events of 1.5 KB are
 	// about three quarters of a megabyte, where an append's cost per row has

@@ -40,7 +40,7 @@ func TestEveryVariable(t *testing.T) {
 		"BIGQUERY_REQUIRE_PARTITION_FILTER=true", "DUCKDB_PATH=/data/x.duckdb", "SOURCE_TIMEZONE=UTC",
 		"BATCH_MAX_ROWS=7", "BATCH_MAX_BYTES=2MB", "BATCH_MAX_DELAY=1s", "MAX_OUTSTANDING_MESSAGES=14",
 		"MAX_OUTSTANDING_BYTES=16MiB", "SHUTDOWN_TIMEOUT=3s", "PORT=0", "LOG_LEVEL=debug", "LOG_FORMAT=json",
-		"CPU_PROFILE_FILE=cpu.pprof",
+		"CPU_PROFILE_FILE=cpu.pprof", "FIELD_POLICY_FILE=policy.yaml", "PROMOTED_FIELDS=lead_score, envelope.openplatform",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestEveryVariable(t *testing.T) {
 		RequirePartitionFilter: true, DuckDBPath: "/data/x.duckdb", SourceTimezone: "UTC", Zone: time.UTC,
 		BatchRows: 7, BatchBytes: 2e6, BatchDelay: time.Second, MaxMessages: 14,
 		MaxBytes: 16 << 20, ShutdownTimeout: 3 * time.Second, LogLevel: "debug", LogFormat: "json",
-		CPUProfile: "cpu.pprof", Service: "leadsync",
+		CPUProfile: "cpu.pprof", PolicyFile: "policy.yaml", PromotedFields: []string{"lead_score", "envelope.openplatform"}, Service: "leadsync",
 	}
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
 	if diff := cmp.Diff(want, got, sameZone, cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -193,7 +193,7 @@ func TestOutstandingBytes(t *testing.T) {
 // Warnings name misspelt settings, and nothing that belongs to others.
 func TestWarnings(t *testing.T) {
 	got, err := Load(Input{Environ: []string{
-		"BATCH_MAX_ROW=5", "DUCKDB_PATH=x", "BIGQUERY_PROJECT=", "FIELD_POLICY_FILE=policy.yaml",
+		"BATCH_MAX_ROW=5", "DUCKDB_PATH=x", "BIGQUERY_PROJECT=", "FIELD_POLICY_FILES=policy.yaml", "FIELD_POLICY_KEY_K1=x",
 		"PUBSUB_PROJECT_ID=p", "LOG_COLOR=1", "BATCH_ID=7", "PATH=/bin", "malformed",
 	}})
 	if err != nil {
@@ -201,7 +201,7 @@ func TestWarnings(t *testing.T) {
 	}
 	want := []string{
 		"BATCH_MAX_ROW is set and is no setting of this version",
-		"FIELD_POLICY_FILE is set and is no setting of this version",
+		"FIELD_POLICY_FILES is set and is no setting of this version",
 	}
 	if diff := cmp.Diff(want, got.Warnings()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -73,6 +73,8 @@ func shown(v any) string {
 		return v
 	case time.Duration:
 		return v.String()
+	case []string:
+		return strings.Join(v, ",")
 	default:
 		return fmt.Sprint(v)
 	}

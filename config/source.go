@@ -61,7 +61,10 @@ func OnCloudRun(environ []string) bool { return newSource(Input{Environ: environ
 
 // prefixes begin the names of our settings only. Other programs have
 // variables that begin with PUBSUB_, LOG_ and the like.
-var prefixes = []string{"BATCH_MAX_", "BIGQUERY_", "DUCKDB_", "MAX_OUTSTANDING_", "OPENPLATFORM_", "FIELD_POLICY_"}
+var prefixes = []string{"BATCH_MAX_", "BIGQUERY_", "DUCKDB_", "MAX_OUTSTANDING_", "OPENPLATFORM_", "FIELD_POLICY_", "PROMOTED_"}
+
+// policyKeys begin the names of variables that a field policy may name.
+const policyKeys = "FIELD_POLICY_KEY"
 
 // unknown names the variables that look like settings and are none.
 func (s *source) unknown() []string {
@@ -71,7 +74,8 @@ func (s *source) unknown() []string {
 	}
 	var list []string
 	for name := range s.env {
-		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) &&
+			!strings.HasPrefix(name, policyKeys)
 		if _, set := s.Lookup(name); ours && set && !known[name] {
 			list = append(list, fmt.Sprintf("%s is set and is no setting of this version", name))
 		}

@@ -21,7 +21,10 @@ type commandLine struct {
 	Run       runCommand       `cmd:"" help:"Run the worker: pull, transform, write, acknowledge."`
 	Transform transformCommand `cmd:"" help:"Print the rows that events become; write nothing."`
 	Query     queryCommand     `cmd:"" help:"Run a read-only statement on the warehouse."`
+	Explain   explainCommand   `cmd:"" help:"Tell why a row is there, or why it is not."`
+	Erase     eraseCommand     `cmd:"" help:"Erase a lead for good, and keep it out."`
 	Schema    schemaCommand    `cmd:"" help:"Show or change the warehouse's tables and views."`
+	Policy    policyCommand    `cmd:"" help:"Look at the field policy in force."`
 	Config    configCommand    `cmd:"" help:"Show the settings in force and where they come from."`
 	Version   versionCommand   `cmd:"" help:"Show the version and what is built in."`
 }
@@ -36,6 +39,7 @@ type process struct {
 	stdout, stderr io.Writer
 	environ        []string
 	flags          map[string]string // settings given on the command line, by variable
+	promoted       bool              // the fields that the settings name have columns
 }
 
 // Exit statuses of the program.

@@ -54,7 +54,7 @@ func TestSettingFlags(t *testing.T) {
 	var out bytes.Buffer
 	p := &process{stdout: &out, stderr: io.Discard}
 	status := realMain(t.Context(), strings.Fields("config --sink bigquery --project acme --subscription leads --dataset d "+
-		"--location EU --duckdb-path x.duckdb --timezone UTC --port 0 --log-level debug --log-format json"), p)
+		"--location EU --duckdb-path x.duckdb --timezone UTC --field-policy p.yaml --port 0 --log-level debug --log-format json"), p)
 	if status != 0 {
 		t.Fatalf("exit status %d", status)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"leadsync/config"
+	"leadsync/transform"
 )
 
 // settingFlags are the settings that a person may type. The others are read
@@ -21,6 +22,7 @@ type settingFlags struct {
 	Location     string `help:"Where the dataset is made (BIGQUERY_LOCATION)." placeholder:"PLACE" group:"settings"`
 	DuckDBPath   string `name:"duckdb-path" help:"File of the embedded warehouse (DUCKDB_PATH)." placeholder:"FILE" group:"settings"`
 	Timezone     string `help:"Zone of times without an offset (SOURCE_TIMEZONE)." placeholder:"ZONE" group:"settings"`
+	FieldPolicy  string `help:"File that says which fields are hidden, and how (FIELD_POLICY_FILE)." placeholder:"FILE" group:"settings"`
 	Port         string `help:"Port of health and metrics, 0 for any (PORT)." placeholder:"N" group:"settings"`
 	LogLevel     string `help:"debug, info, warn or error (LOG_LEVEL)." placeholder:"LEVEL" group:"settings"`
 	LogFormat    string `help:"json, text, or auto: text on a terminal, else json (LOG_FORMAT)." placeholder:"FORMAT" group:"settings"`
@@ -36,6 +38,7 @@ func (f *settingFlags) byVariable() map[string]string {
 		"BIGQUERY_LOCATION":    f.Location,
 		"DUCKDB_PATH":          f.DuckDBPath,
 		"SOURCE_TIMEZONE":      f.Timezone,
+		"FIELD_POLICY_FILE":    f.FieldPolicy,
 		"PORT":                 f.Port,
 		"LOG_LEVEL":            f.LogLevel,
 		"LOG_FORMAT":           f.LogFormat,
@@ -50,7 +53,20 @@ func (p *process) config(required ...string) (*config.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read settings:\n%w", err)
 	}
+	if err := p.promote(cfg.PromotedFields); err != nil {
+		return nil, fmt.Errorf("read settings:\nPROMOTED_FIELDS: %w", err)
+	}
 	return cfg, nil
+}
+
+// promote gives the fields that the settings name their columns. What that
+// changes is the tables' definition, so it happens once, before anything else.
+func (p *process) promote(fields []string) error {
+	if p.promoted {
+		return nil
+	}
+	p.promoted = true
+	return transform.Promote(fields...)
 }
 
 // logger returns the logger that the settings ask for. It names what is set

@@ -30,9 +30,9 @@ func (*demoCommand) Help() string {
 events to it, the worker that pulls from it, and the embedded warehouse. It reads no settings and reaches for nothing
 outside this machine.
 
-How it goes is told on standard error. The report on standard output, the leads' funnel, one lead's story and the
-ledger, is read from the warehouse's views and compared with what was sent: it is the same for the same events, seed
-and day. Exit status 1 if the two do not agree.
+How it goes is told on standard error. The report on standard output is read from the warehouse's views: one lead's
+story, the ledger, compared with what was sent, and at the end three views as analysts read them. It is the same for
+the same events, seed and day. Exit status 1 if the ledger does not agree.
 
 Example:
 

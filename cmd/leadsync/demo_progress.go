@@ -37,6 +37,8 @@ func (c *demoCounts) Appended(table transform.TableID, rows, _ int, _ time.Durat
 
 func (c *demoCounts) DeadLetter(transform.Reason) {}
 
+func (c *demoCounts) UnknownField(transform.Part, string, int) {}
+
 func (c *demoCounts) BatchClosed(int, int, time.Duration) {}
 
 func (c *demoCounts) Durable(time.Duration) {}

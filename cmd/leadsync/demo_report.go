@@ -16,7 +16,6 @@ import (
 type demoReport struct {
 	warehouse sinks.Warehouse
 	w         io.Writer
-	labels    map[string]string // of values of any dimension, "dimension value"
 }
 
 // sourceZone is the zone in which the demo shows times: that of the source.
@@ -24,18 +23,15 @@ var sourceZone = time.FixedZone("UTC+8", 8*60*60)
 
 // print prints the whole report and compares it with the truth.
 func (r *demoReport) print(ctx context.Context, c *demoCommand, truth simulate.Truth, redelivered int64) error {
-	fmt.Fprintf(r.w, "Tenant %s (seed %d), 90 days up to %s: %s events, %s copies of them, %s poisoned messages\n\n", simulate.TenantID, c.Seed,
+	fmt.Fprintf(r.w, "Tenant %s (seed %d), 90 days up to %s: %s events, %s copies of them, %s poisoned messages\n", simulate.TenantID, c.Seed,
 		c.Day.Format(time.DateOnly), grouped(int64(truth.Events)), grouped(int64(truth.Copies)), grouped(int64(truth.Dead())))
-	if err := r.readLabels(ctx); err != nil {
-		return err
-	}
-	if err := r.funnel(ctx); err != nil {
-		return err
-	}
 	if err := r.story(ctx); err != nil {
 		return err
 	}
-	return r.ledger(ctx, truth, redelivered)
+	if err := r.ledger(ctx, truth, redelivered); err != nil {
+		return err
+	}
+	return r.views(ctx)
 }
 
 // rows returns the result of a query.
@@ -48,71 +44,6 @@ func (r *demoReport) rows(ctx context.Context, sql string) ([][]any, error) {
 			return nil
 		})
 	return all, err
-}
-
-// readLabels reads the names of owners, stages, pools and statuses: an event
-// may come without those of its own values.
-func (r *demoReport) readLabels(ctx context.Context) error {
-	rows, err := r.rows(ctx, `
-		SELECT dimension, value, MAX(label) FROM (
-			SELECT dimension, to_value AS value, to_label AS label FROM transitions
-			UNION ALL
-			SELECT dimension, from_value, from_label FROM transitions
-		) AS ends
-		WHERE label IS NOT NULL GROUP BY dimension, value`)
-	r.labels = make(map[string]string, len(rows))
-	for _, row := range rows {
-		r.labels[asText(row[0])+" "+asText(row[1])] = asText(row[2])
-	}
-	return err
-}
-
-// label returns the name of a value of a dimension, a dash for none.
-func (r *demoReport) label(dimension string, value any) string {
-	if value == nil {
-		return "–"
-	}
-	if label, ok := r.labels[dimension+" "+asText(value)]; ok {
-		return label
-	}
-	return asText(value)
-}
-
-// funnel prints how leads pass through the stages. Its conversion is the
-// share of entries that went on to a later stage that is not lost.
-func (r *demoReport) funnel(ctx context.Context) error {
-	rows, err := r.rows(ctx, fmt.Sprintf(`
-		WITH stays AS (
-			SELECT
-				to_life_status AS stage, exited_at, dwell_seconds, is_current,
-				LEAD(to_life_status) OVER (PARTITION BY tenant_id, entity_id ORDER BY occurred_at, exited_at NULLS LAST) AS next_stage,
-				['%s'] AS stages
-			FROM life_status_transitions
-			WHERE object_name = 'lead'
-		)
-		SELECT
-			stage, COUNT(*), COUNT(exited_at), COUNT(*) FILTER (is_current),
-			COUNT(*) FILTER (next_stage <> '%s' AND LIST_POSITION(stages, next_stage) > LIST_POSITION(stages, stage)),
-			CAST(MEDIAN(dwell_seconds) AS BIGINT)
-		FROM stays
-		WHERE stage IS NOT NULL
-		GROUP BY stage, stages
-		ORDER BY LIST_POSITION(stages, stage)`, strings.Join(simulate.Stages(), "', '"), simulate.Lost))
-	if err != nil {
-		return err
-	}
-	cells := [][]string{{"stage", "", "entries", "exits", "there now", "conversion", "median dwell"}}
-	for _, row := range rows {
-		entries, exits := asInt(row[1]), asInt(row[2])
-		conversion := "–"
-		if exits > 0 {
-			conversion = fmt.Sprintf("%.1f %%", 100*float64(asInt(row[4]))/float64(entries))
-		}
-		cells = append(cells, []string{r.label("life_status", row[0]), asText(row[0]),
-			grouped(entries), grouped(exits), grouped(asInt(row[3])), conversion, dwellText(row[5])})
-	}
-	fmt.Fprintf(r.w, "The funnel\n\n")
-	return printColumns(r.w, cells, 2, 3, 4, 5, 6)
 }
 
 // story prints the transitions of one lead that went through much.
@@ -128,7 +59,8 @@ func (r *demoReport) story(ctx context.Context) error {
 			LIMIT 1
 		)
 		SELECT
-			(SELECT name FROM leads WHERE entity_id = chosen.entity_id), occurred_at, dimension, from_value, to_value, reason, operator_type, operator_id,
+			(SELECT name FROM leads WHERE entity_id = chosen.entity_id), occurred_at, dimension,
+			COALESCE(from_label_now, from_value), COALESCE(to_label_now, to_value), reason, operator_type, operator_id,
 			dwell_seconds, is_repeat, is_gap, entity_id
 		FROM chosen JOIN transitions USING (entity_id)
 		ORDER BY occurred_at, dimension, is_repeat, exited_at NULLS LAST, event_type`)
@@ -139,7 +71,7 @@ func (r *demoReport) story(ctx context.Context) error {
 	for _, row := range rows {
 		when, dimension := row[1].(time.Time), asText(row[2])
 		if row[9] == true {
-			cells = tellAgain(cells, dimension, r.label(dimension, row[4]))
+			cells = tellAgain(cells, dimension, orDash(row[4]))
 			continue
 		}
 		why := strings.ReplaceAll(asText(row[5]), "_", " ")
@@ -152,7 +84,7 @@ func (r *demoReport) story(ctx context.Context) error {
 			remark = "after a gap: a change in between never came"
 		}
 		cells = append(cells, []string{when.In(sourceZone).Format(time.DateTime), dimension,
-			r.label(dimension, row[3]), r.label(dimension, row[4]), why, whoActed(row[6], row[7]), stayed, remark})
+			orDash(row[3]), orDash(row[4]), why, whoActed(row[6], row[7]), stayed, remark})
 	}
 	fmt.Fprintf(r.w, "\nThe story of one lead, %s (%s)\n\n", asText(rows[0][0]), asText(rows[0][11]))
 	return printColumns(r.w, cells, 6)
@@ -186,6 +118,14 @@ func whoActed(kind, id any) string {
 	default:
 		return "platform"
 	}
+}
+
+// orDash writes a text, a dash for none.
+func orDash(v any) string {
+	if v == nil {
+		return "–"
+	}
+	return asText(v)
 }
 
 func asText(v any) string {

@@ -14,14 +14,15 @@ import (
 )
 
 // metrics counts what a worker does. It is the observer of its pipeline and
-// of its sink. The labels' values are known from the start, so that counting
-// looks nothing up.
+// of its sink. The labels' values are known from the start, but for the names
+// of unknown fields, so that counting looks nothing up.
 type metrics struct {
 	registry *prometheus.Registry
 
 	received    prometheus.Counter
 	settled     [len(pipeline.Outcomes)]prometheus.Counter
 	deadLetters map[transform.Reason]prometheus.Counter // read only
+	unknown     *prometheus.CounterVec
 	batchRows   prometheus.Observer
 	batchBytes  prometheus.Observer
 	batchAge    prometheus.Observer
@@ -51,6 +52,8 @@ func newMetrics() *metrics {
 	for _, r := range transform.Reasons {
 		m.deadLetters[r] = dead.WithLabelValues(string(r))
 	}
+	m.unknown = m.counter("unknown_fields_total",
+		"Events with a key that no column holds, so that it is kept in extra; keys beyond 200 and odd ones are (other).", "part", "field")
 
 	m.batchRows = m.histogram("batch_rows", "Rows of a batch, in all tables.", prometheus.ExponentialBuckets(1, 2, 14)).WithLabelValues()
 	m.batchBytes = m.histogram("batch_bytes", "Encoded size of a batch, in bytes.", prometheus.ExponentialBuckets(1<<10, 4, 8)).WithLabelValues()
@@ -113,6 +116,11 @@ func (m *metrics) DeadLetter(r transform.Reason) {
 	if c := m.deadLetters[r]; c != nil {
 		c.Inc()
 	}
+}
+
+// UnknownField counts events with a key that no column holds.
+func (m *metrics) UnknownField(part transform.Part, key string, events int) {
+	m.unknown.WithLabelValues(part.String(), key).Add(float64(events))
 }
 
 // BatchClosed notes the size and age of a batch.

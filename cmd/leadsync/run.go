@@ -31,8 +31,8 @@ within SHUTDOWN_TIMEOUT.
 On PORT it answers /healthz (alive), /readyz (messages flow, else the cause) and /metrics (Prometheus).
 
 Settings: PUBSUB_SUBSCRIPTION (required), GOOGLE_CLOUD_PROJECT, SINK, the BIGQUERY_ or DUCKDB_ settings, BATCH_MAX_ROWS,
-BATCH_MAX_BYTES, BATCH_MAX_DELAY, MAX_OUTSTANDING_MESSAGES, MAX_OUTSTANDING_BYTES, SOURCE_TIMEZONE, SHUTDOWN_TIMEOUT,
-PORT, LOG_LEVEL, LOG_FORMAT. CPU_PROFILE_FILE takes a CPU profile.
+BATCH_MAX_BYTES, BATCH_MAX_DELAY, MAX_OUTSTANDING_MESSAGES, MAX_OUTSTANDING_BYTES, SOURCE_TIMEZONE, PROMOTED_FIELDS,
+FIELD_POLICY_FILE, SHUTDOWN_TIMEOUT, PORT, LOG_LEVEL, LOG_FORMAT. CPU_PROFILE_FILE takes a CPU profile.
 
 Example:
 
@@ -67,6 +67,10 @@ func (*runCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	options, err := p.transformOptions(cfg)
+	if err != nil {
+		return err
+	}
 	logger := p.logger(cfg)
 	tuneCollector(p.environ, cfg)
 	stopProfile, err := startProfile(cfg.CPUProfile)
@@ -74,7 +78,7 @@ func (*runCommand) Run(ctx context.Context, p *process) error {
 		return err
 	}
 	finished := make(chan error, 1)
-	go func() { finished <- errors.Join(work(ctx, cfg, logger), stopProfile()) }()
+	go func() { finished <- errors.Join(work(ctx, cfg, options, logger), stopProfile()) }()
 	select {
 	case err := <-finished:
 		return err
@@ -92,7 +96,7 @@ func (*runCommand) Run(ctx context.Context, p *process) error {
 }
 
 // work runs the worker with everything it needs.
-func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err error) {
+func work(ctx context.Context, cfg *config.Config, options transform.Options, logger *slog.Logger) (err error) {
 	health, metrics := newHealth(), newMetrics()
 	server, err := startServer(ctx, cfg.Port, health.routes(metrics.handler()), logger)
 	if err != nil {
@@ -106,12 +110,28 @@ func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err err
 	starting := errors.New("starting")
 	health.addReady("worker", func() error { return starting })
 
-	sink, err := openSink(ctx, cfg, logger, metrics)
-	if err != nil {
+	sink, err := awaitSink(ctx, cfg, logger, metrics, func(cause error) {
+		health.addReady("sink", func() error { return cause })
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil // told to end before it began
+	case err != nil:
 		return err
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
 	health.addReady("sink", sink.Ready)
+	options.Erased = &transform.Erased{}
+	unfollow, err := followErased(ctx, sink, options.Erased, logger, func(cause error) {
+		health.addReady("tombstones", func() error { return cause })
+	})
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil // told to end before it began
+	case err != nil:
+		return err
+	}
+	defer unfollow()
 
 	// The clients outlive ctx: acknowledgements are sent while draining.
 	source, err := pull.Open(context.WithoutCancel(ctx), pull.Config{
@@ -129,7 +149,7 @@ func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err err
 
 	worker := pipeline.New(pipeline.Config{
 		Sink:          sink,
-		Transform:     transform.Options{Location: cfg.Zone},
+		Transform:     options,
 		IngestSource:  "pubsub",
 		MaxRows:       cfg.BatchRows,
 		MaxBytes:      int(cfg.BatchBytes),
@@ -144,7 +164,8 @@ func work(ctx context.Context, cfg *config.Config, logger *slog.Logger) (err err
 	health.addReady("worker", func() error { return nil })
 	stop := context.AfterFunc(ctx, health.drain)
 	defer stop()
-	logger.Info("worker started", "version", thisBuild().version, "sink", cfg.Sink, "subscription", cfg.Subscription, "listen", server.addr)
+	logger.Info("worker started", "version", thisBuild().version, "sink", cfg.Sink, "subscription", cfg.Subscription,
+		"field_policy", cfg.PolicyFile, "listen", server.addr)
 	if err := worker.Run(ctx, source); err != nil {
 		return err
 	}

@@ -89,16 +89,25 @@ func (c *cloud) durable() map[string]bool {
 
 // running is a worker process.
 type running struct {
-	cmd    *exec.Cmd
-	addr   string // of its health pages
-	mu     sync.Mutex
-	log    bytes.Buffer
-	closed chan struct{} // when its log has ended
+	cmd     *exec.Cmd
+	addr    string // of its health pages
+	mu      sync.Mutex
+	log     bytes.Buffer
+	started chan string   // where it listens, once it has started
+	closed  chan struct{} // when its log has ended
 }
 
 func (c *cloud) start(t *testing.T) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command("leadsync", "run"), closed: make(chan struct{})}
+	r := c.launch(t)
+	r.await(t)
+	return r
+}
+
+// launch runs a worker and does not wait until it has started.
+func (c *cloud) launch(t *testing.T) *running {
+	t.Helper()
+	r := &running{cmd: exec.Command("leadsync", "run"), started: make(chan string, 1), closed: make(chan struct{})}
 	r.cmd.Env = c.environ
 	stderr, err := r.cmd.StderrPipe()
 	if err != nil {
@@ -108,7 +117,6 @@ func (c *cloud) start(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
-	started := make(chan string, 1)
 	go func() {
 		defer close(r.closed)
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
@@ -117,12 +125,18 @@ func (c *cloud) start(t *testing.T) *running {
 			r.mu.Unlock()
 			var entry struct{ Message, Listen string }
 			if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Message == "worker started" {
-				started <- entry.Listen
+				r.started <- entry.Listen
 			}
 		}
 	}()
+	return r
+}
+
+// await returns once the worker has started.
+func (r *running) await(t *testing.T) {
+	t.Helper()
 	select {
-	case listen := <-started:
+	case listen := <-r.started:
 		_, port, err := net.SplitHostPort(listen)
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +147,6 @@ func (c *cloud) start(t *testing.T) *running {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("the worker did not start:\n%s", r.text())
 	}
-	return r
 }
 
 func (r *running) text() string {

@@ -11,9 +11,10 @@ import (
 )
 
 type schemaCommand struct {
-	Print schemaPrintCommand `cmd:"" help:"Print the SQL that creates everything; no connection is made."`
-	Plan  schemaPlanCommand  `cmd:"" help:"Show what differs in the warehouse and would be changed."`
-	Apply schemaApplyCommand `cmd:"" help:"Change what differs."`
+	Print   schemaPrintCommand   `cmd:"" help:"Print the SQL that creates everything; no connection is made."`
+	Plan    schemaPlanCommand    `cmd:"" help:"Show what differs in the warehouse and would be changed."`
+	Apply   schemaApplyCommand   `cmd:"" help:"Change what differs."`
+	Promote schemaPromoteCommand `cmd:"" help:"Give a field of the source a column of its own, and fill it."`
 }
 
 type schemaPrintCommand struct {
@@ -24,7 +25,8 @@ type schemaPrintCommand struct {
 func (*schemaPrintCommand) Help() string {
 	return `Prints the statements that create the tables and views, in order.
 
-Settings: SINK, GOOGLE_CLOUD_PROJECT, BIGQUERY_DATASET, BIGQUERY_LOCATION, BIGQUERY_REQUIRE_PARTITION_FILTER, SOURCE_TIMEZONE.
+Settings: SINK, GOOGLE_CLOUD_PROJECT, BIGQUERY_DATASET, BIGQUERY_LOCATION, BIGQUERY_REQUIRE_PARTITION_FILTER, SOURCE_TIMEZONE,
+PROMOTED_FIELDS.
 
 Example:
 
@@ -64,7 +66,7 @@ func (*schemaPlanCommand) Help() string {
 	return `Compares the tables and views of the warehouse in force with their definitions and prints what schema apply
 would change. It changes nothing. Exit status 1 if a difference cannot be mended without losing data, else 0.
 
-Settings: SINK and those of the warehouse: BIGQUERY_*, GOOGLE_CLOUD_PROJECT, or DUCKDB_PATH.
+Settings: SINK, PROMOTED_FIELDS and those of the warehouse: BIGQUERY_*, GOOGLE_CLOUD_PROJECT, or DUCKDB_PATH.
 
 Example:
 
@@ -94,7 +96,7 @@ func (*schemaApplyCommand) Help() string {
 ever added. If any difference cannot be mended without losing data, nothing is changed and the exit status is 1.
 Applying twice is harmless. A worker with the embedded warehouse does this by itself when it starts.
 
-Settings: SINK and those of the warehouse: BIGQUERY_*, GOOGLE_CLOUD_PROJECT, or DUCKDB_PATH.
+Settings: SINK, PROMOTED_FIELDS and those of the warehouse: BIGQUERY_*, GOOGLE_CLOUD_PROJECT, or DUCKDB_PATH.
 
 Example:
 

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			}
 			return duckdb.Available, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": runForStatus},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": runForStatus, "deliver": deliverForScript},
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"leadsync/config"
 	"leadsync/sync/records"
 	"leadsync/transform"
 )
@@ -26,7 +25,7 @@ func (*transformCommand) Help() string {
 The input is NDJSON, JSON objects one after the other, or one JSON array of any size.
 What cannot become rows is printed as a dead letter with its place in the input.
 
-Settings: SOURCE_TIMEZONE.
+Settings: SOURCE_TIMEZONE, PROMOTED_FIELDS, FIELD_POLICY_FILE.
 
 Exit status: 0 if every event became rows, 3 if some are dead letters, 1 if the input could not be read.
 
@@ -45,7 +44,11 @@ func (c *transformCommand) Run(ctx context.Context, p *process) error {
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
-	run := newDryRun(cfg, p.stdout)
+	options, err := p.transformOptions(cfg)
+	if err != nil {
+		return err
+	}
+	run := newDryRun(options, p.stdout)
 	for _, name := range files {
 		if err = run.file(ctx, p.stdin, name); err != nil {
 			break
@@ -78,9 +81,9 @@ type dryRun struct {
 	reasons      map[transform.Reason]int
 }
 
-func newDryRun(cfg *config.Config, out io.Writer) *dryRun {
+func newDryRun(options transform.Options, out io.Writer) *dryRun {
 	return &dryRun{
-		transformer: transform.New(transform.Options{Location: cfg.Zone}),
+		transformer: transform.New(options),
 		out:         bufio.NewWriterSize(out, 64<<10),
 		now:         time.Now(),
 		reasons:     make(map[transform.Reason]int),

@@ -15,7 +15,7 @@ import (
 )
 
 // openSink opens the sink in force for a worker.
-func openSink(ctx context.Context, cfg *config.Config, logger *slog.Logger, observer sinks.Observer) (sinks.Sink, error) {
+func openSink(ctx context.Context, cfg *config.Config, logger *slog.Logger, observer sinks.Observer) (workerSink, error) {
 	if cfg.Sink == config.BigQuery {
 		c := bigQueryConfig(cfg)
 		c.Logger, c.Observer = logger, observer

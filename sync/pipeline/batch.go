@@ -43,8 +43,9 @@ func (b *batch) add(cfg *Config, t *transform.Transformer, m *Message, settler S
 		MessageID: m.ID, PublishedAt: m.PublishedAt, IngestedAt: now, Source: cfg.IngestSource,
 	})
 	if errors.As(err, &e.rejection) {
-		m.Outcome = Dead
-		appendDeadLetter(&b.rows, cfg, &e, now)
+		bury(&b.rows, cfg, &e, now)
+	} else if event.Erased {
+		m.Outcome = Filtered
 	} else if _, again := b.seen[event.ID]; again {
 		m.Outcome = Duplicate
 		b.rows.Cut(before)
@@ -57,7 +58,14 @@ func (b *batch) add(cfg *Config, t *transform.Transformer, m *Message, settler S
 	b.entries = append(b.entries, e)
 }
 
-func appendDeadLetter(rows *transform.Rows, cfg *Config, e *entry, now time.Time) {
+// bury gives a message that cannot become rows its dead letter. One that names
+// an erased entity gets none: it would bring back what was erased.
+func bury(rows *transform.Rows, cfg *Config, e *entry, now time.Time) {
+	if cfg.Transform.Erased.Mentions(e.msg.Data) {
+		e.msg.Outcome = Filtered
+		return
+	}
+	e.msg.Outcome = Dead
 	rows.AppendDeadLetter(transform.DeadLetter{
 		Rejection:     e.rejection,
 		Payload:       e.msg.Data,
@@ -67,12 +75,13 @@ func appendDeadLetter(rows *transform.Rows, cfg *Config, e *entry, now time.Time
 		DeadAt:        now,
 		Attempts:      e.msg.Attempt,
 		WorkerVersion: cfg.WorkerVersion,
+		Policy:        cfg.Transform.Policy,
 	})
 }
 
-// refuse makes dead letters of the messages with a row that the warehouse
-// refused for good. Where a dead letter itself was refused the message is
-// given back: it is held nowhere else.
+// refuse buries the messages with a row that the warehouse refused for good.
+// Where a dead letter itself was refused the message is given back: it is held
+// nowhere else.
 func (b *batch) refuse(cfg *Config, refused sinks.RowErrors, now time.Time) {
 	for _, r := range refused {
 		e := b.entryOf(r)
@@ -80,12 +89,11 @@ func (b *batch) refuse(cfg *Config, refused sinks.RowErrors, now time.Time) {
 		case r.Table == transform.DeadLetters:
 			e.msg.Outcome = GivenBack
 		case e.msg.Outcome == Written:
-			e.msg.Outcome = Dead
 			e.rejection = &transform.Rejection{
 				Reason: transform.RowRejected, Stage: transform.StageWrite,
 				Cause: "a row of " + r.Table.String() + " was refused: " + r.Code,
 			}
-			appendDeadLetter(&b.closing, cfg, e, now)
+			bury(&b.closing, cfg, e, now)
 		}
 	}
 }

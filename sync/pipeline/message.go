@@ -30,7 +30,7 @@ const (
 	GivenBack Outcome = iota // not written, or not known to be: it must be delivered again
 	Written                  // its rows are durable
 	Duplicate                // another message of its batch brought the same event
-	Filtered                 // a setting leaves it out
+	Filtered                 // left out: it names an entity that was erased
 	Dead                     // it stands in dead_letters
 	numOutcomes
 )

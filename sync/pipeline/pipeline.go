@@ -55,6 +55,10 @@ type Observer interface {
 	Received(messages int)
 	Settled(outcome Outcome, messages int)
 	DeadLetter(reason transform.Reason)
+	// UnknownField is told of a key of the source that no column holds, and
+	// in how many events it was, once a batch. There are at most 200 keys;
+	// others come together as [transform.OtherField].
+	UnknownField(part transform.Part, key string, events int)
 	// BatchClosed is told of every batch when it goes to the sink: rows and
 	// bytes of all tables, age since its first message.
 	BatchClosed(rows, bytes int, age time.Duration)
@@ -74,6 +78,7 @@ type Pipeline struct {
 	stopWrites  context.CancelCauseFunc
 	flights     sync.WaitGroup
 	batches     atomic.Int64 // numbers the batches
+	unknown     unknownFields
 	outstanding atomic.Int64
 }
 
@@ -230,6 +235,7 @@ func (p *Pipeline) work() {
 	flush := func() {
 		if open != nil {
 			age.Stop()
+			p.tellUnknown(transformer)
 			p.dispatch(open)
 			open = nil
 		}
@@ -315,8 +321,9 @@ func (p *Pipeline) newBatch(now time.Time) *batch {
 
 type unobserved struct{}
 
-func (unobserved) Received(int)                        {}
-func (unobserved) Settled(Outcome, int)                {}
-func (unobserved) DeadLetter(transform.Reason)         {}
-func (unobserved) BatchClosed(int, int, time.Duration) {}
-func (unobserved) Durable(time.Duration)               {}
+func (unobserved) Received(int)                             {}
+func (unobserved) Settled(Outcome, int)                     {}
+func (unobserved) DeadLetter(transform.Reason)              {}
+func (unobserved) UnknownField(transform.Part, string, int) {}
+func (unobserved) BatchClosed(int, int, time.Duration)      {}
+func (unobserved) Durable(time.Duration)                    {}
