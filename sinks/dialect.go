@@ -33,9 +33,6 @@ type Dialect struct {
 	// Unnest is the FROM item with one row per element of a repeated column;
 	// alias is the element.
 	Unnest func(list, alias string) string
-	// Change is the element of a changes column that tells of the field; NULL
-	// where none does.
-	Change func(changes, field string) string
 	// Contains tells whether an array without NULLs has a value that is not NULL.
 	Contains func(list, value string) string
 	// Latest is the aggregate that gives, of the values that are not NULL,
@@ -65,7 +62,6 @@ func (d Dialect) functions() template.FuncMap {
 		"day":      d.Day,
 		"instant":  d.Instant,
 		"unnest":   d.Unnest,
-		"change":   d.Change,
 		"contains": d.Contains,
 		"latest":   d.Latest,
 		"text":     d.Text,
@@ -99,10 +95,7 @@ func BigQuery(project, dataset, zone string) Dialect {
 		JustBefore: func(instant string) string {
 			return fmt.Sprintf("TIMESTAMP_SUB(%s, INTERVAL 1 MILLISECOND)", instant)
 		},
-		Unnest: func(list, alias string) string { return fmt.Sprintf("UNNEST(%s) AS %s", list, alias) },
-		Change: func(changes, field string) string {
-			return fmt.Sprintf("(SELECT c FROM UNNEST(%s) AS c WHERE c.field = %s LIMIT 1)", changes, quote(field))
-		},
+		Unnest:   func(list, alias string) string { return fmt.Sprintf("UNNEST(%s) AS %s", list, alias) },
 		Contains: func(list, value string) string { return fmt.Sprintf("%s IN UNNEST(%s)", value, list) },
 		Latest: func(value, order string) string {
 			// MAX_BY would give NULL where the latest value is NULL.
@@ -138,11 +131,7 @@ func DuckDB(zone string) Dialect {
 		Instant:    func(utc string) string { return fmt.Sprintf("TIMESTAMPTZ %s", quote(utc+"+00")) },
 		JustBefore: func(instant string) string { return fmt.Sprintf("(%s - INTERVAL 1 MILLISECOND)", instant) },
 		Unnest:     func(list, alias string) string { return fmt.Sprintf("UNNEST(%s) AS %[2]s_list(%[2]s)", list, alias) },
-		Change: func(changes, field string) string {
-			// A join with the elements would group the whole table by them.
-			return fmt.Sprintf("list_filter(%s, lambda c: c.field = %s)[1]", changes, quote(field))
-		},
-		Contains: func(list, value string) string { return fmt.Sprintf("list_contains(%s, %s)", list, value) },
+		Contains:   func(list, value string) string { return fmt.Sprintf("list_contains(%s, %s)", list, value) },
 		Latest: func(value, order string) string {
 			// arg_max passes over values that are NULL.
 			return fmt.Sprintf("arg_max(%s, %s)", value, order)
