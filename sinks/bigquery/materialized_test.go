@@ -34,10 +34,10 @@ func TestMaterializedCreated(t *testing.T) {
 		if m := live.MaterializedView; m.Query != v.SQL || !m.EnableRefresh || m.RefreshInterval != 30*time.Minute || m.AllowNonIncrementalDefinition {
 			t.Errorf("%s: %+v", v.Name, m)
 		}
-		if got := strings.Join(clusteringOf(live), " "); got != "tenant_id object_name entity_id" {
-			t.Errorf("%s is clustered by %s", v.Name, got)
+		if got := strings.Join(clusteringOf(live), " "); got != strings.Join(v.ClusterBy, " ") || got == "" {
+			t.Errorf("%s is clustered by %q, want %q", v.Name, got, v.ClusterBy)
 		}
-		for _, want := range []string{v.Description, "\nentity_id: Id of the lead or account; case matters."} {
+		for _, want := range []string{v.Description, "\ntenant_id: Tenant of JINGdigital."} {
 			if !strings.Contains(live.Description, want) {
 				t.Errorf("%s: description %q lacks %q", v.Name, live.Description, want)
 			}
