@@ -148,7 +148,7 @@ var tables = [NumTables]Table{
 			{Name: "written", Type: Int64, Mode: Required, Description: "Messages that became rows."},
 			{Name: "duplicates", Type: Int64, Mode: Required, Description: "Messages whose event had been written already, so that nothing was."},
 			{Name: "dead", Type: Int64, Mode: Required, Description: "Messages that became dead letters."},
-			{Name: "filtered", Type: Int64, Mode: Required, Description: "Messages left out by a setting."},
+			{Name: "filtered", Type: Int64, Mode: Required, Description: "Messages left out: they name a lead that was erased."},
 			{Name: "min_occurred_at", Type: Timestamp, Description: "Earliest event in the batch; NULL when it has none."},
 			{Name: "max_occurred_at", Type: Timestamp, Description: "Latest event in the batch; NULL when it has none."},
 			{Name: "started_at", Type: Timestamp, Mode: Required, Description: "When the batch was opened."},

@@ -79,7 +79,6 @@ func TestEraseBigQuery(t *testing.T) {
 	if !duckdb.Available {
 		t.Skip("this build has no embedded warehouse to carry out the statements")
 	}
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "w.duckdb")
 	const lead = "B3hJubdf4GR3fNhSyx5npA"
 	now := strconv.FormatInt(time.Now().Unix(), 10)

@@ -65,7 +65,6 @@ func lettersAcross(id string) (payloads [][]byte) {
 // statement finds, a worker must keep out. Catches a letter that is left
 // because of where the id stands in it, and one of somebody else that goes.
 func TestEraseDeadLetters(t *testing.T) {
-	t.Parallel()
 	if !duckdb.Available {
 		t.Skip("this build has no embedded warehouse")
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"leadsync/sinks"
-	"leadsync/sinks/bigquery"
 	"leadsync/transform"
 )
 
@@ -83,14 +82,4 @@ func awaitErased(ctx context.Context, sink workerSink, set *transform.Erased, lo
 			return fmt.Errorf("%w while %w", ctx.Err(), err)
 		}
 	}
-}
-
-// kept says what BigQuery keeps of deleted rows.
-func kept(travel time.Duration, now time.Time) string {
-	const day = 24 * time.Hour
-	gone := now.Add(travel + bigquery.FailSafe)
-	return fmt.Sprintf(`BigQuery keeps deleted rows: they can be read for %d days more (time travel), and Google can bring them back for
-another %d (fail-safe). They are gone for good after %s.
-Workers that run learn of it within %d minutes: run it again after that, to delete what they wrote meanwhile.
-`, travel/day, bigquery.FailSafe/day, gone.UTC().Format(time.DateOnly), erasedRefresh/time.Minute)
 }
