@@ -47,6 +47,8 @@ type Dialect struct {
 	// Matches tells whether a part of the text matches the regular expression
 	// (RE2), a text too.
 	Matches func(text, expression string) string
+	// Digest is SHA-256 of a text, as 64 lower-case hex digits.
+	Digest func(text string) string
 	// Scalar is the text of the string, number or boolean that a JSON value
 	// holds under a key of one of its objects; NULL where there is none or
 	// something else. An integer comes digit for digit, another number as the
@@ -67,6 +69,7 @@ func (d Dialect) functions() template.FuncMap {
 		"text":     d.Text,
 		"readable": d.Readable,
 		"matches":  d.Matches,
+		"digest":   d.Digest,
 		"scalar":   d.Scalar,
 
 		"just_before":  d.JustBefore,
@@ -106,6 +109,7 @@ func BigQuery(project, dataset, zone string) Dialect {
 		Matches: func(text, expression string) string {
 			return fmt.Sprintf("REGEXP_CONTAINS(%s, %s)", text, expression)
 		},
+		Digest: func(text string) string { return fmt.Sprintf("TO_HEX(SHA256(%s))", text) },
 		Scalar: func(json, object, key string) string {
 			// Other than in a path, every key can be written so.
 			return fmt.Sprintf("JSON_VALUE(%s[%s][%s])", json, strconv.Quote(object), strconv.Quote(key))
@@ -148,6 +152,7 @@ func DuckDB(zone string) Dialect {
 		Matches: func(text, expression string) string {
 			return fmt.Sprintf("regexp_matches(%s, %s)", text, expression)
 		},
+		Digest: func(text string) string { return fmt.Sprintf("sha256(%s)", text) },
 		Scalar: func(json, object, key string) string {
 			// A JSON pointer can name every key.
 			escape := strings.NewReplacer("~", "~0", "/", "~1", "'", "''")

@@ -11,8 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An EntityDigest stands for an entity that was erased: SHA-256 of its
-// entity_id. It tells whether an id that is at hand was erased, and no id.
+// An EntityDigest stands for an entity that was erased, or for its user:
+// SHA-256 of the entity_id or lead_omni_user_uuid. It tells whether an id that
+// is at hand was erased, and no id.
 type EntityDigest [sha256.Size]byte
 
 // DigestEntity returns the digest of an entity_id.
@@ -162,8 +163,16 @@ func isAlphanumeric(c byte) bool {
 }
 
 // aboutErased reports whether the event at hand is about an erased entity: as
-// the one it happened to, or as the one it associates with that.
+// the one it happened to, as the one it associates with that, or, where it
+// happened to none, as the user it tells of.
 func (t *Transformer) aboutErased() bool {
 	sorted := t.erased.digests()
-	return len(sorted) > 0 && (has(sorted, t.string(colEntityID)) || has(sorted, t.string(colTargetEntityID)))
+	if len(sorted) == 0 {
+		return false
+	}
+	about := t.string(colEntityID)
+	if about == nil {
+		about = t.string(colLeadUser)
+	}
+	return has(sorted, about) || has(sorted, t.string(colTargetEntityID))
 }

@@ -48,16 +48,18 @@ func TestTransformErased(t *testing.T) {
 		extra  string
 		erased bool
 	}{
-		"its own":            {`"entity_id":"B3hJubdf4GR3fNhSyx5npA"`, true},
-		"its own, escaped":   {`"entity_id":"\u0042\u0033hJubdf4GR3fNhSyx5npA"`, true},
-		"a number":           {`"entity_id":42`, true},
-		"associated with it": {`"entity_id":"other","target_entity_id":"B3hJubdf4GR3fNhSyx5npA"`, true},
-		"without entity":     {`"notes":"x"`, false},
-		"empty":              {`"entity_id":""`, false},
-		"another":            {`"entity_id":"other"`, false},
-		"another case":       {`"entity_id":"b3hjubdf4gr3fnhsyx5npa"`, false},
-		"part of it":         {`"entity_id":"B3hJubdf4GR3fNhSyx5np"`, false},
-		"names it elsewhere": {`"entity_id":"other","notes":"B3hJubdf4GR3fNhSyx5npA"`, false},
+		"its own":                     {`"entity_id":"B3hJubdf4GR3fNhSyx5npA"`, true},
+		"its own, escaped":            {`"entity_id":"\u0042\u0033hJubdf4GR3fNhSyx5npA"`, true},
+		"a number":                    {`"entity_id":42`, true},
+		"of its user, with no entity": {`"lead_omni_user_uuid":"B3hJubdf4GR3fNhSyx5npA","entity_id":""`, true},
+		"of its user, another lead":   {`"lead_omni_user_uuid":"B3hJubdf4GR3fNhSyx5npA","entity_id":"other"`, false},
+		"associated with it":          {`"entity_id":"other","target_entity_id":"B3hJubdf4GR3fNhSyx5npA"`, true},
+		"without entity":              {`"notes":"x"`, false},
+		"empty":                       {`"entity_id":""`, false},
+		"another":                     {`"entity_id":"other"`, false},
+		"another case":                {`"entity_id":"b3hjubdf4gr3fnhsyx5npa"`, false},
+		"part of it":                  {`"entity_id":"B3hJubdf4GR3fNhSyx5np"`, false},
+		"names it elsewhere":          {`"entity_id":"other","notes":"B3hJubdf4GR3fNhSyx5npA"`, false},
 	} {
 		e, rows := transform(event(test.extra))
 		if e.Erased != test.erased || (rows.Total() == 0) != test.erased {

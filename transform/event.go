@@ -81,6 +81,7 @@ var (
 	colObjectName      = eventColumn("object_name")
 	colEntityID        = eventColumn("entity_id")
 	colTargetEntityID  = eventColumn("target_entity_id")
+	colLeadUser        = eventColumn("lead_omni_user_uuid")
 	colOperatorType    = eventColumn("operator_type")
 	colOperatorID      = eventColumn("operator_id")
 	colSceneType       = eventColumn("scene_type")

@@ -159,13 +159,13 @@ var tables = [NumTables]Table{
 	Erasures: {
 		ID:   Erasures,
 		Name: "erasures",
-		Description: "Leads that were erased for good, one row per erasure. It holds no data of theirs: the worker and the " +
+		Description: "Leads that were erased for good, and their users, one row each. It holds no data of theirs: the worker and the " +
 			"backfill leave out every event about an entity whose digest is here.",
 		PartitionBy: "erased_at",
 		ClusterBy:   []string{"entity_digest"},
 		Key:         []string{"entity_digest"},
 		Columns: []Column{
-			{Name: "entity_digest", Type: String, Mode: Required, Description: "SHA-256 of the entity_id, as 64 lower-case hex digits."},
+			{Name: "entity_digest", Type: String, Mode: Required, Description: "SHA-256 of the entity_id, or of the lead's user (lead_omni_user_uuid), as 64 lower-case hex digits."},
 			{Name: "erased_at", Type: Timestamp, Mode: Required, Description: "When it was erased. The partition column."},
 			{Name: "worker_version", Type: String, Description: "Version of leadsync that erased it."},
 		},

@@ -22,8 +22,8 @@ type eraseCommand struct {
 // Help describes the command.
 func (*eraseCommand) Help() string {
 	return `Erases a lead or account for good, and leaves a tombstone: a digest of the id, by which workers leave out whatever
-comes about it later. It deletes the events that happened to it or name it as their target, what they told of
-transitions, and the dead letters that hold its id. The embedded warehouse's file is then written anew, since deleted
+comes about it later. It deletes the events that happened to it or name it as their target, those of its user that name
+no entity, what they told of transitions, and the dead letters that hold its id. The embedded warehouse's file is then written anew, since deleted
 values would stand in it still; BigQuery keeps deleted rows for a while, and it is printed for how long.
 
 What was interrupted is finished by running it again. Workers learn of an erasure within 5 minutes: what they wrote in

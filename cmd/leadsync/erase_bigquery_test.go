@@ -35,6 +35,7 @@ var googleSQL = []struct {
 	{regexp.MustCompile(`\bTIMESTAMP '`), func([]string) string { return "TIMESTAMPTZ '" }},
 	{regexp.MustCompile(`CURRENT_TIMESTAMP\(\)`), func([]string) string { return "now()" }},
 	{regexp.MustCompile(`REGEXP_CONTAINS`), func([]string) string { return "regexp_matches" }},
+	{regexp.MustCompile(`TO_HEX\(SHA256\((\w+)\)\)`), func(p []string) string { return "sha256(" + p[1] + ")" }},
 	{regexp.MustCompile(`SAFE_CONVERT_BYTES_TO_STRING\((\w+)\)`), func(p []string) string { return sinks.DuckDB("UTC").Readable(p[1]) }},
 	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), func(p []string) string {
 		text, err := strconv.Unquote(p[0])

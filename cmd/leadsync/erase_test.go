@@ -128,11 +128,14 @@ func naming(t *testing.T, path string, texts ...string) map[string]int64 {
 	return found
 }
 
+// usersOf is the list of a lead's users, whose id $ stands for.
+const usersOf = "COALESCE((SELECT LIST(DISTINCT lead_omni_user_uuid) FROM events_log WHERE entity_id = $), [])"
+
 // fingerprint returns a digest of the rows of a table that have nothing to do
 // with the lead.
 func fingerprint(t *testing.T, path, table, lead string) any {
 	about := map[string]string{
-		"events_log":      "entity_id IS NOT DISTINCT FROM $ OR target_entity_id IS NOT DISTINCT FROM $",
+		"events_log":      "entity_id IS NOT DISTINCT FROM $ OR target_entity_id IS NOT DISTINCT FROM $ OR entity_id IS NULL AND list_contains(" + usersOf + ", lead_omni_user_uuid)",
 		"transitions_log": "event_id IN (SELECT event_id FROM events_log WHERE entity_id = $ OR target_entity_id = $)",
 		"dead_letters":    "FALSE",
 	}[table]
@@ -165,17 +168,21 @@ func valuesOf(payloads [][]byte, lead string) (values []string) {
 	return values
 }
 
-// deliveriesAbout counts the payloads that are events about the lead.
-func deliveriesAbout(payloads [][]byte, lead string) (n int) {
+// deliveriesAbout counts the payloads that are events about the lead or its user.
+func deliveriesAbout(payloads [][]byte, lead, user string) (n int) {
 	for _, payload := range payloads {
 		var event struct {
 			Extra struct {
 				Entity string `json:"entity_id"`
 				Target string `json:"target_entity_id"`
+				User   string `json:"lead_omni_user_uuid"`
 			} `json:"extra_data"`
 			Time any `json:"create_time"`
 		}
-		if json.Unmarshal(payload, &event) == nil && event.Time != nil && (event.Extra.Entity == lead || event.Extra.Target == lead) {
+		if json.Unmarshal(payload, &event) != nil || event.Time == nil {
+			continue
+		}
+		if x := event.Extra; x.Entity == lead || x.Target == lead || x.Entity == "" && x.User == user {
 			n++
 		}
 	}
@@ -253,14 +260,16 @@ func TestErase(t *testing.T) {
 	ingest(t, path, append(own, notes))
 	payloads = append(append(payloads, own...), notes)
 
-	values := append(valuesOf(payloads, lead), canary)
+	user := ask(t, path, "SELECT lead_omni_user_uuid FROM events_log WHERE event_type = 'add_omni_user_success' AND list_contains("+
+		strings.ReplaceAll(usersOf, "$", "'"+lead+"'")+", lead_omni_user_uuid)")[0].(string)
+	values := append(valuesOf(payloads, lead), canary, user)
 	if bytesIn(t, dir, canary) == 0 || bytesIn(t, dir, lead) == 0 || len(values) < 2 {
 		t.Fatal("no value of the lead can be found in the file: this test would not find it afterwards either")
 	}
 	count := ask(t, path, fmt.Sprintf(`SELECT
 		(SELECT COUNT(*) FROM transitions_log WHERE event_id IN (SELECT event_id FROM events_log WHERE entity_id = '%[1]s' OR target_entity_id = '%[1]s')),
-		(SELECT COUNT(*) FROM events_log WHERE entity_id = '%[1]s' OR target_entity_id = '%[1]s'),
-		(SELECT COUNT(*) FROM events_log WHERE target_entity_id = '%[1]s')`, lead))
+		(SELECT COUNT(*) FROM events_log WHERE entity_id = '%[1]s' OR target_entity_id = '%[1]s' OR entity_id IS NULL AND lead_omni_user_uuid = '%[2]s'),
+		(SELECT COUNT(*) FROM events_log WHERE target_entity_id = '%[1]s')`, lead, user))
 	if count[2] == int64(0) {
 		t.Fatal("no event has the lead as its target")
 	}
@@ -299,8 +308,8 @@ func TestErase(t *testing.T) {
 	if again[0] != events[1] || again[1] != events[1] {
 		t.Errorf("%v events before and %v after everything was delivered again", events, again)
 	}
-	if filtered := fmt.Sprint(again[2]); filtered != fmt.Sprint(deliveriesAbout(payloads, lead)+len(own)) {
-		t.Errorf("the ledger has %s messages filtered, want %d events and %d others", filtered, deliveriesAbout(payloads, lead), len(own))
+	if filtered := fmt.Sprint(again[2]); filtered != fmt.Sprint(deliveriesAbout(payloads, lead, user)+len(own)) {
+		t.Errorf("the ledger has %s messages filtered, want %d events and %d others", filtered, deliveriesAbout(payloads, lead, user), len(own))
 	}
 	if wrong := ask(t, path, "SELECT COUNT(*) FROM sync_batches WHERE received <> written + duplicates + dead + filtered")[0]; wrong != int64(0) {
 		t.Errorf("%d rows of the ledger do not add up", wrong)
@@ -310,8 +319,8 @@ func TestErase(t *testing.T) {
 	if status != 0 || !strings.HasPrefix(stdout, lead+" was erased at ") || !strings.Contains(stdout, "events_log       0\n") {
 		t.Errorf("once more: exit status %d\n%s", status, stdout)
 	}
-	if n := ask(t, path, "SELECT COUNT(*) FROM erasures")[0]; n != int64(1) {
-		t.Errorf("%d tombstones", n)
+	if n := ask(t, path, "SELECT COUNT(*) FROM erasures")[0]; n != int64(2) {
+		t.Errorf("%d tombstones, want the lead's and its user's", n)
 	}
 }
 

@@ -23,7 +23,7 @@ type data = map[string]any
 var samples = map[string][]any{
 	"erase_dead_letters": {data{"Word": hostile, "Count": true}, data{"Word": hostile, "Count": false}},
 	"erase_events":       {data{"ID": hostile, "Count": true}, data{"ID": hostile, "Count": false}},
-	"erase_tombstone":    {data{"Digest": hostile, "Version": hostile}},
+	"erase_tombstone":    {data{"ID": hostile, "Digest": hostile, "Version": hostile}},
 	"erase_transitions":  {data{"ID": hostile, "Count": true}, data{"ID": hostile, "Count": false}},
 	"erased":             {nil},
 	"erased_at":          {data{"Digest": hostile}},
