@@ -30,9 +30,10 @@ func benchEvent(b *testing.B) []byte {
 
 // BenchmarkTransform is the whole way from bytes to encoded rows, identity
 // included.
-func BenchmarkTransform(b *testing.B) {
-	src := benchEvent(b)
-	tr := New(Options{})
+func BenchmarkTransform(b *testing.B) { benchTransform(b, benchEvent(b), Options{}) }
+
+func benchTransform(b *testing.B, src []byte, o Options) {
+	tr := New(o)
 	var rows Rows
 	d := Delivery{MessageID: "1234567890123456", PublishedAt: now, IngestedAt: now, Source: "pubsub"}
 	b.SetBytes(int64(len(src)))

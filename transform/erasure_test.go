@@ -224,24 +224,13 @@ func TestErasedTakesNoMemory(t *testing.T) {
 
 // BenchmarkTransformErased is BenchmarkTransform beside 100,000 tombstones.
 func BenchmarkTransformErased(b *testing.B) {
-	src := benchEvent(b)
 	list := make([]EntityDigest, 100_000)
 	for i := range list {
 		list[i] = DigestEntity(fmt.Sprint(i))
 	}
 	set := &Erased{}
 	set.Set(list)
-	tr := New(Options{Erased: set})
-	var rows Rows
-	d := Delivery{MessageID: "1234567890123456", PublishedAt: now, IngestedAt: now, Source: "pubsub"}
-	b.SetBytes(int64(len(src)))
-	b.ReportAllocs()
-	for b.Loop() {
-		rows.Reset()
-		if _, err := tr.Transform(&rows, src, d); err != nil {
-			b.Fatal(err)
-		}
-	}
+	benchTransform(b, benchEvent(b), Options{Erased: set})
 }
 
 // BenchmarkMentions is the worst poison: as many words as there can be.

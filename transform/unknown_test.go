@@ -97,15 +97,5 @@ func TestUnknownFieldsBounded(t *testing.T) {
 func BenchmarkTransformUnknown(b *testing.B) {
 	src := bytes.Replace(benchEvent(b), []byte(`{`), []byte(`{"openplatform":"June",`), 1)
 	src = bytes.Replace(src, []byte(`"extra_data":{`), []byte(`"extra_data":{"lead_score":12,`), 1)
-	tr := New(Options{})
-	var rows Rows
-	d := Delivery{MessageID: "1234567890123456", PublishedAt: now, IngestedAt: now, Source: "pubsub"}
-	b.SetBytes(int64(len(src)))
-	b.ReportAllocs()
-	for b.Loop() {
-		rows.Reset()
-		if _, err := tr.Transform(&rows, src, d); err != nil {
-			b.Fatal(err)
-		}
-	}
+	benchTransform(b, src, Options{})
 }
