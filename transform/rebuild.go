@@ -12,9 +12,10 @@ import (
 
 // Rebuild returns an event that becomes the same rows as the one whose row of
 // events_log has these values, but for its identity: the source's keys are
-// gone, what they said is there. (A number that JSON columns keep as a string
-// stays one, which tells where a value is a whole array as text.) value returns a column's value: nil for NULL,
-// else string (JSON's text too), int64, bool, [time.Time], []string or []any.
+// gone, what they said is there. A number that a JSON column keeps as a string
+// stays one, which shows only where a value is a whole array as text. value
+// returns a column's value: nil for NULL, else string (JSON's text too), int64,
+// bool, [time.Time], []string or []any.
 //
 // It serves to ask the rules about an event whose bytes are no longer there.
 func Rebuild(value func(column string) any) ([]byte, error) {
