@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -55,31 +54,21 @@ func followErased(ctx context.Context, sink workerSink, set *transform.Erased, l
 
 var errBeingRead = errors.New("the tombstones are being read")
 
-// awaitErased reads the tombstones, as often as it takes.
+// awaitErased reads the tombstones, as often as it takes: what was erased could
+// come back if a worker wrote before it knows of it.
 func awaitErased(ctx context.Context, sink workerSink, set *transform.Erased, logger *slog.Logger, waiting func(error)) error {
 	waiting(errBeingRead)
-	var told string
-	for {
-		list, err := sink.Erased(ctx)
-		if err == nil {
-			set.Set(list)
-			waiting(nil)
-			if told != "" {
-				logger.Info("the tombstones were read")
+	err := await(ctx, logger, "the tombstones", waiting,
+		func(error) bool { return true },
+		func() error {
+			list, err := sink.Erased(ctx)
+			if err == nil {
+				set.Set(list)
 			}
-			return nil
-		}
-		if ctx.Err() == nil {
-			waiting(err)
-			if err.Error() != told {
-				told = err.Error()
-				logger.Warn("the worker waits: it must know who was erased before it writes", "error", told)
-			}
-		}
-		select {
-		case <-time.After(awaitPause):
-		case <-ctx.Done():
-			return fmt.Errorf("%w while %w", ctx.Err(), err)
-		}
+			return err
+		})
+	if err == nil {
+		waiting(nil)
 	}
+	return err
 }

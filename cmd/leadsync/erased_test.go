@@ -107,7 +107,8 @@ func TestFollowErased(t *testing.T) {
 }
 
 // While the tombstones cannot be read the worker must pull nothing and say
-// why; afterwards it must leave out what was erased, and acknowledge it. Catches a worker that brings an erased lead back at each start.
+// why; afterwards it must leave out what was erased, and acknowledge it. Catches a
+// worker that brings an erased lead back at each start.
 func TestRunAwaitsTombstones(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
@@ -128,7 +129,7 @@ func TestRunAwaitsTombstones(t *testing.T) {
 	c.publish(0, 10)
 	w := c.launch(t)
 	eventually(t, "it says why it waits", func() bool {
-		return strings.Contains(w.text(), "it must know who was erased") && strings.Contains(w.text(), "bigquery.tables.getData denied")
+		return strings.Contains(w.text(), `"the worker waits","for":"the tombstones"`) && strings.Contains(w.text(), "bigquery.tables.getData denied")
 	})
 	if ids, _ := acked(c.pubsub); len(ids) > 0 || c.bigquery.NumRows("events_log") > 0 {
 		t.Errorf("%d messages were acknowledged while it waited", len(ids))

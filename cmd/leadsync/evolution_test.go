@@ -142,7 +142,7 @@ func TestRunWaitsForColumn(t *testing.T) {
 		}
 	}
 	log := newer.text()
-	for _, want := range []string{"waits for its tables", "column lead_score is missing", "what the worker waited for"} {
+	for _, want := range []string{`"the worker waits","for":"its tables"`, "column lead_score is missing", `"the worker waits no longer","for":"its tables"`} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the log does not say %q once:\n%s", want, log)
 		}
@@ -155,7 +155,7 @@ func TestRunEndsWhileWaiting(t *testing.T) {
 	c := newCloud(t)
 	c.apply(t)
 	w := c.with("PROMOTED_FIELDS=lead_score").begin(t)
-	eventually(t, "it waits", func() bool { return strings.Contains(w.text(), "waits for its tables") })
+	eventually(t, "it waits", func() bool { return strings.Contains(w.text(), `"the worker waits"`) })
 	if took := w.stop(t); took > 5*time.Second {
 		t.Errorf("ended after %v", took)
 	}
