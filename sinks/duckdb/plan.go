@@ -26,10 +26,6 @@ func (d *DB) Plan(ctx context.Context) (sinks.Plan, error) {
 
 func (d *DB) plan(ctx context.Context) (sinks.Plan, error) {
 	views := sinks.Views(sinks.DuckDB(d.cfg.Zone))
-	want, err := defined(ctx, views)
-	if err != nil {
-		return nil, fmt.Errorf("carry out the definitions: %w", err)
-	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.pool == nil {
@@ -38,6 +34,12 @@ func (d *DB) plan(ctx context.Context) (sinks.Plan, error) {
 	have, err := readCatalog(ctx, d.pool)
 	if err != nil {
 		return nil, err
+	}
+	var want map[string]*relation
+	if len(have) > 0 { // nothing is compared with an empty database
+		if want, err = defined(ctx, views); err != nil {
+			return nil, fmt.Errorf("carry out the definitions: %w", err)
+		}
 	}
 	if slices.ContainsFunc(views, func(v sinks.View) bool { return have[v.Name].differs(want[v.Name]) }) {
 		if err := defineStored(ctx, views, want); err != nil {
