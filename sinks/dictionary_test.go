@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,15 +38,19 @@ func dictionary() string {
 		"# Data dictionary\n\n" +
 		"Dashboards read the views. Tables that end in `_log` may hold a row more than once, because delivery is\n" +
 		"at-least-once; the views over them show each fact once. Names, columns and meaning are the same in BigQuery\n" +
-		"and in the embedded warehouse.\n\n## Views\n")
-	for _, v := range Views(DuckDB("Asia/Shanghai")) {
-		stored := ""
-		if v.Materialized {
-			stored = fmt.Sprintf("\nIn BigQuery a materialized view, clustered by `%s`.\n", strings.Join(v.ClusterBy, "`, `"))
+		"and in the embedded warehouse.\n")
+	views := Views(DuckDB("Asia/Shanghai"))
+	slices.SortFunc(views, func(a, b View) int { return strings.Compare(a.Name, b.Name) })
+	b.WriteString("\n## Views\n")
+	for _, v := range views {
+		if !v.Materialized {
+			view(&b, v)
 		}
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n%s\n| column | meaning |\n|---|---|\n", v.Name, v.Description, stored)
-		for _, c := range v.Columns {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", c.Name, cell(c.Description))
+	}
+	b.WriteString("\n## Views that others are made from\n\nMaterialized views in BigQuery, ordinary ones in the embedded warehouse.\n")
+	for _, v := range views {
+		if v.Materialized {
+			view(&b, v)
 		}
 	}
 	b.WriteString("\n## Tables\n")
@@ -56,6 +61,17 @@ func dictionary() string {
 		columns(&b, "", t.Columns)
 	}
 	return b.String()
+}
+
+func view(b *strings.Builder, v View) {
+	clustered := ""
+	if v.Materialized {
+		clustered = fmt.Sprintf("\nClustered by `%s`.\n", strings.Join(v.ClusterBy, "`, `"))
+	}
+	fmt.Fprintf(b, "\n### %s\n\n%s\n%s\n| column | meaning |\n|---|---|\n", v.Name, v.Description, clustered)
+	for _, c := range v.Columns {
+		fmt.Fprintf(b, "| `%s` | %s |\n", c.Name, cell(c.Description))
+	}
 }
 
 func columns(b *strings.Builder, prefix string, cols []transform.Column) {
