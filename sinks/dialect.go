@@ -79,11 +79,15 @@ func (d Dialect) functions() template.FuncMap {
 	}
 }
 
-// BigQuery returns the dialect of GoogleSQL for the tables of a dataset. The
-// zone, an IANA name, is that in which views count days.
+// BigQuery returns the dialect of GoogleSQL for the tables of a dataset. An
+// empty project is the one in which a statement runs. The zone, an IANA name,
+// is that in which views count days.
 func BigQuery(project, dataset, zone string) Dialect {
+	if project != "" {
+		dataset = project + "." + dataset
+	}
 	return Dialect{
-		Relation: func(name string) string { return fmt.Sprintf("`%s.%s.%s`", project, dataset, name) },
+		Relation: func(name string) string { return fmt.Sprintf("`%s.%s`", dataset, name) },
 		Now:      "CURRENT_TIMESTAMP()",
 		Seconds:  func(from, to string) string { return fmt.Sprintf("TIMESTAMP_DIFF(%s, %s, SECOND)", to, from) },
 		Milliseconds: func(from, to string) string {

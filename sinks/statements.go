@@ -16,13 +16,13 @@ import (
 var statementFiles embed.FS
 
 // Statement returns the statement of that name in the dialect's SQL. data is
-// what its file asks for: a struct or map of strings; values are written by
+// what its file asks for, a struct or a map; text from outside is written by
 // the function text, never bare. A name or data that the file does not fit is
 // a mistake in the program and panics.
 func Statement(d Dialect, name string, data any) string {
 	functions := d.functions()
 	maps.Copy(functions, template.FuncMap{"join": strings.Join})
-	t, err := template.New("statements").Option("missingkey=error").Funcs(functions).ParseFS(statementFiles, "statements/"+name+".sql")
+	t, err := template.New("statements").Option("missingkey=error").Funcs(functions).ParseFS(statementFiles, "statements/"+name+".sql", "statements/*.tmpl")
 	if err == nil { // which copy of an event views show is said once
 		t, err = t.ParseFS(viewFiles, "views/first_copy.tmpl")
 	}

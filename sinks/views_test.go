@@ -119,6 +119,16 @@ func withoutComments(sql string) string {
 	return regexp.MustCompile(`(?m)--.*$`).ReplaceAllString(sql, "")
 }
 
+// Catches a table that is not found where the project is that of the
+// credentials: its name must not begin with a full stop.
+func TestRelationNames(t *testing.T) {
+	for project, want := range map[string]string{"p": "`p.d.events`", "": "`d.events`"} {
+		if got := sinks.BigQuery(project, "d", "UTC").Relation("events"); got != want {
+			t.Errorf("project %q: %s, want %s", project, got, want)
+		}
+	}
+}
+
 // Catches a zone that breaks out of its literal, and days that are not in it.
 func TestDayInZone(t *testing.T) {
 	if got, want := sinks.BigQuery("p", "d", "Asia/Shanghai").Day("x"), "DATE(x, 'Asia/Shanghai')"; got != want {

@@ -141,10 +141,8 @@ func (l *lookup) erasedAt(ctx context.Context, entity string) (*time.Time, error
 		return nil, nil
 	}
 	rows, err := l.ask(ctx, "erased_at", map[string]any{"Digest": transform.DigestEntity(entity).String()})
-	for _, r := range rows {
-		for column := range r { // the one, which has no name
-			return r.optionalTime(column), err
-		}
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	return nil, err
+	return rows[0].optionalTime("erased_at"), nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"leadsync/config"
 	"leadsync/sinks"
@@ -40,10 +39,6 @@ Example:
     leadsync schema promote lead_score --sink bigquery --dry-run
     leadsync schema promote envelope.openplatform`
 }
-
-// fillTimeout bounds the filling of a column: as long as BigQuery lets a
-// statement run.
-const fillTimeout = 6 * time.Hour
 
 // Run adds the field's column and fills it.
 func (c *schemaPromoteCommand) Run(ctx context.Context, p *process) error {
@@ -133,8 +128,6 @@ func applyAndFill(ctx context.Context, cfg *config.Config, fill string) (rows in
 	if err := w.Apply(ctx, plan); err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, fillTimeout)
-	defer cancel()
 	counts, err := w.Execute(ctx, fill)
 	if err != nil {
 		return 0, err
@@ -151,16 +144,4 @@ func printStatements(w io.Writer, plan sinks.Plan, fill string) error {
 	b.WriteString(fill + ";\n\n")
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// dialectOf returns the SQL of the warehouse in force.
-func dialectOf(cfg *config.Config) sinks.Dialect {
-	if cfg.Sink == config.DuckDB {
-		return sinks.DuckDB(cfg.SourceTimezone)
-	}
-	d := sinks.BigQuery(cfg.Project, cfg.Dataset, cfg.SourceTimezone)
-	if cfg.Project == "" { // that of the credentials, where the statement runs
-		d.Relation = func(name string) string { return fmt.Sprintf("`%s.%s`", cfg.Dataset, name) }
-	}
-	return d
 }

@@ -100,6 +100,14 @@ func statements(ctx context.Context, cfg *config.Config, dialect string) (list [
 	}
 }
 
+// dialectOf returns the SQL of the warehouse in force.
+func dialectOf(cfg *config.Config) sinks.Dialect {
+	if cfg.Sink == config.DuckDB {
+		return sinks.DuckDB(cfg.SourceTimezone)
+	}
+	return sinks.BigQuery(cfg.Project, cfg.Dataset, cfg.SourceTimezone)
+}
+
 func bigQueryConfig(cfg *config.Config) bigquery.Config {
 	return bigquery.Config{
 		ProjectID:              cfg.Project,

@@ -28,20 +28,10 @@ func DDL(c Config) []string {
 	return list
 }
 
-// dialect is that of views, which must name their tables in full.
-func (c Config) dialect() sinks.Dialect {
-	d := sinks.BigQuery(c.ProjectID, c.Dataset, c.Zone)
-	d.Relation = c.relation
-	return d
-}
+func (c Config) dialect() sinks.Dialect { return sinks.BigQuery(c.ProjectID, c.Dataset, c.Zone) }
 
 // relation returns the quoted name of a table or view.
-func (c Config) relation(name string) string {
-	if c.ProjectID == "" {
-		return fmt.Sprintf("`%s.%s`", c.Dataset, name)
-	}
-	return fmt.Sprintf("`%s.%s.%s`", c.ProjectID, c.Dataset, name)
-}
+func (c Config) relation(name string) string { return c.dialect().Relation(name) }
 
 func createDatasetSQL(c Config) string {
 	name := c.Dataset

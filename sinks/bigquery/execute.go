@@ -11,9 +11,9 @@ import (
 	bq "cloud.google.com/go/bigquery"
 )
 
-// executeTimeout bounds one statement of Execute. One that takes longer may
-// still be finished by the service.
-const executeTimeout = 10 * time.Minute
+// executeTimeout bounds one statement of Execute: as long as BigQuery lets one
+// run, since a change of a whole table is one statement.
+const executeTimeout = 6 * time.Hour
 
 // Execute runs the statements one after the other, each as a job of its own,
 // and each at most once. A statement that changes no rows is refused when it is

@@ -10,13 +10,7 @@ FROM (
     ) AS place,
     COUNT(*) OVER (PARTITION BY occurred_at, event_id) AS copies
   FROM {{relation "events_log"}}
-  WHERE occurred_at BETWEEN {{instant .From}} AND {{instant .To}}
-    AND tenant_id = {{text .Tenant}}
-    AND object_name {{if .Object}}= {{text .Object}}{{else}}IS NULL{{end}}
-    AND entity_id {{if .Entity}}= {{text .Entity}}{{else}}IS NULL{{end}}
-    {{- if .Event}}
-    AND event_id = {{text .Event}}
-    {{- end}}
+  WHERE {{template "subject.tmpl" .}}
 ) AS placed
 WHERE place <= 10
 ORDER BY occurred_at DESC, event_id, place
