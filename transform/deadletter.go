@@ -65,6 +65,37 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 	}
 }
 
+// A Replay is one attempt to make rows of a dead letter.
+type Replay struct {
+	DeadLetterID string
+	ReplayedAt   time.Time
+	Outcome      string // written, duplicate, filtered or dead
+	EventID      string // of what it became; "" if it became nothing
+
+	// Rejection says why it died again; nil if it did not.
+	Rejection *Rejection
+
+	WorkerVersion string
+}
+
+// AppendReplay appends a row to dead_letter_replays.
+func (r *Rows) AppendReplay(p Replay) {
+	w := r.begin(DeadLetterReplays)
+	w.str(p.DeadLetterID)
+	w.time(p.ReplayedAt)
+	w.str(p.Outcome)
+	w.str(p.EventID)
+	if p.Rejection != nil {
+		w.str(string(p.Rejection.Reason))
+		w.str(p.Rejection.Fingerprint())
+	} else {
+		w.null()
+		w.null()
+	}
+	w.str(p.WorkerVersion)
+	w.end()
+}
+
 // replacement stands for what is no UTF-8. Pub/Sub has none; a file may.
 var replacement = []byte("\uFFFD")
 

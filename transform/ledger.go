@@ -8,7 +8,7 @@ type Batch struct {
 	ID            string
 	WorkerID      string
 	WorkerVersion string
-	Source        string // "pubsub", "push" or "backfill"
+	Source        string // "pubsub", "push", "backfill" or "replay"
 
 	// Counts of messages: Received is the sum of the others.
 	Received, Written, Duplicates, Dead, Filtered int
@@ -16,6 +16,17 @@ type Batch struct {
 	// MinOccurredAt and MaxOccurredAt are zero in a batch without events.
 	MinOccurredAt, MaxOccurredAt time.Time
 	StartedAt, CommittedAt       time.Time
+
+	// Tallies are the counts by day and type; each pair once.
+	Tallies []Tally
+}
+
+// A Tally counts a batch's messages about events of one day and type.
+type Tally struct {
+	Day       time.Time // start of the events' day in UTC; zero where unknown
+	EventType string    // "" where unknown
+
+	Written, Duplicates, Dead, Filtered int
 }
 
 // AppendBatch appends a row to sync_batches.
@@ -34,5 +45,24 @@ func (r *Rows) AppendBatch(b Batch) {
 	w.time(b.MaxOccurredAt)
 	w.time(b.StartedAt)
 	w.time(b.CommittedAt)
+	w.tallies(b.Tallies)
 	w.end()
+}
+
+// tallies writes a column of [Tally]s, each a message like a row.
+func (w *rowWriter) tallies(list []Tally) {
+	cols := w.cols[w.next].Columns
+	num := w.field(Record)
+	var record []byte
+	for _, t := range list {
+		r := rowWriter{id: w.id, cols: cols, buf: record[:0]}
+		r.time(t.Day)
+		r.str(t.EventType)
+		r.int(int64(t.Written))
+		r.int(int64(t.Duplicates))
+		r.int(int64(t.Dead))
+		r.int(int64(t.Filtered))
+		record = r.buf
+		w.buf = appendBytesField(w.buf, num, record)
+	}
 }

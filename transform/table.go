@@ -91,6 +91,7 @@ const (
 	DeadLetters
 	SyncBatches
 	Erasures
+	DeadLetterReplays
 	NumTables int = iota
 )
 

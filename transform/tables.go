@@ -6,7 +6,7 @@ func delivery() []Column {
 		{Name: "message_id", Type: String, Delivery: true, Description: "Pub/Sub's id of the message that brought this copy; NULL in a backfill from files."},
 		{Name: "published_at", Type: Timestamp, Delivery: true, Description: "When the message was published to Pub/Sub; NULL where unknown."},
 		{Name: "ingested_at", Type: Timestamp, Delivery: true, Description: "When leadsync made this row. Of several copies the first ingested is the one that views show."},
-		{Name: "ingest_source", Type: String, Delivery: true, Description: "The way this copy came in: pubsub, push or backfill."},
+		{Name: "ingest_source", Type: String, Delivery: true, Description: "The way this copy came in: pubsub, push, backfill or replay (of a dead letter)."},
 	}
 }
 
@@ -143,7 +143,7 @@ var tables = [NumTables]Table{
 			{Name: "batch_id", Type: String, Mode: Required, Description: "Identity of the batch."},
 			{Name: "worker_id", Type: String, Mode: Required, Description: "The worker process that wrote it."},
 			{Name: "worker_version", Type: String, Description: "Version of leadsync that wrote it."},
-			{Name: "ingest_source", Type: String, Mode: Required, Description: "The way its messages came in: pubsub, push or backfill."},
+			{Name: "ingest_source", Type: String, Mode: Required, Description: "The way its messages came in: pubsub, push, backfill or replay (of dead letters)."},
 			{Name: "received", Type: Int64, Mode: Required, Description: "Messages in the batch."},
 			{Name: "written", Type: Int64, Mode: Required, Description: "Messages that became rows."},
 			{Name: "duplicates", Type: Int64, Mode: Required, Description: "Messages whose event had been written already, so that nothing was."},
@@ -153,6 +153,14 @@ var tables = [NumTables]Table{
 			{Name: "max_occurred_at", Type: Timestamp, Description: "Latest event in the batch; NULL when it has none."},
 			{Name: "started_at", Type: Timestamp, Mode: Required, Description: "When the batch was opened."},
 			{Name: "committed_at", Type: Timestamp, Mode: Required, Description: "When its rows were durable. The partition column."},
+			{Name: "tallies", Type: Record, Mode: Repeated, Description: "The counts by day and type of the events, so that what is missing can be told by day and type. Their sums are the batch's counts. Empty in batches of versions before it.", Columns: []Column{
+				{Name: "event_day", Type: Timestamp, Description: "Start of the day (UTC) on which the events occurred: their partition. NULL where unknown, as of most dead letters."},
+				{Name: "event_type", Type: String, Description: "Kind of action; NULL where unknown, as of most dead letters."},
+				{Name: "written", Type: Int64, Mode: Required, Description: "Messages that became rows."},
+				{Name: "duplicates", Type: Int64, Mode: Required, Description: "Messages whose event had been written already."},
+				{Name: "dead", Type: Int64, Mode: Required, Description: "Messages that became dead letters."},
+				{Name: "filtered", Type: Int64, Mode: Required, Description: "Messages left out: they name a lead that was erased."},
+			}},
 		},
 	},
 
@@ -168,6 +176,24 @@ var tables = [NumTables]Table{
 			{Name: "entity_digest", Type: String, Mode: Required, Description: "SHA-256 of the entity_id, or of the lead's user (lead_omni_user_uuid), as 64 lower-case hex digits."},
 			{Name: "erased_at", Type: Timestamp, Mode: Required, Description: "When it was erased. The partition column."},
 			{Name: "worker_version", Type: String, Description: "Version of leadsync that erased it."},
+		},
+	},
+	DeadLetterReplays: {
+		ID:   DeadLetterReplays,
+		Name: "dead_letter_replays",
+		Description: "Every attempt to make rows of a dead letter after all, and what became of it: append-only. " +
+			"A letter that died again keeps its history here.",
+		PartitionBy: "replayed_at",
+		ClusterBy:   []string{"dead_letter_id"},
+		Key:         []string{"dead_letter_id", "replayed_at"},
+		Columns: []Column{
+			{Name: "dead_letter_id", Type: String, Mode: Required, Description: "The letter, as in dead_letters."},
+			{Name: "replayed_at", Type: Timestamp, Mode: Required, Description: "When it was replayed. The partition column."},
+			{Name: "outcome", Type: String, Mode: Required, Description: "What became of it: written, duplicate (the event was there already), filtered (it names an erased lead) or dead."},
+			{Name: "event_id", Type: String, Description: "The event that it became; NULL if it died again or was filtered."},
+			{Name: "reason", Type: String, Description: "Why it died again; NULL if it did not."},
+			{Name: "fingerprint", Type: String, Description: "Cause of its dying again; NULL if it did not."},
+			{Name: "worker_version", Type: String, Description: "Version of leadsync that replayed it."},
 		},
 	},
 }

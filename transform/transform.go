@@ -30,13 +30,16 @@ type Delivery struct {
 	MessageID   string    // Pub/Sub's id; "" where there is none
 	PublishedAt time.Time // zero where unknown
 	IngestedAt  time.Time // now: also what an event's time is measured against
-	Source      string    // "pubsub", "push" or "backfill"
+	Source      string    // "pubsub", "push", "backfill" or "replay"
 }
 
 // An Event is what the pipeline needs to know of an event that became rows.
 type Event struct {
 	ID         [16]byte // of its event_id
 	OccurredAt time.Time
+
+	// Type is the row's event_type. It is valid until the next event.
+	Type []byte
 
 	// Erased says that the event is about an entity that was erased, so that
 	// no row was appended.
@@ -102,7 +105,7 @@ func (t *Transformer) transform(dst *Rows, payload []byte, d Delivery) (Event, e
 		return Event{}, r
 	}
 
-	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC(), Erased: t.aboutErased()}
+	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC(), Type: t.string(colEventType), Erased: t.aboutErased()}
 	if event.Erased {
 		return event, nil
 	}

@@ -148,6 +148,14 @@ func TestWireOfTransform(t *testing.T) {
 		rows.AppendBatch(transform.Batch{
 			ID: "b", WorkerID: "w", Source: "push", Received: rapid.IntRange(0, 1<<40).Draw(t, "received"),
 			MinOccurredAt: time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "min"), 0), StartedAt: now, CommittedAt: now,
+			Tallies: []transform.Tally{
+				{Day: now.UTC().Truncate(24 * time.Hour), EventType: text(t, "type"), Written: rapid.IntRange(0, 1<<40).Draw(t, "written")},
+				{Duplicates: 1, Dead: 2, Filtered: 3},
+			},
+		})
+		rows.AppendReplay(transform.Replay{
+			DeadLetterID: "l", ReplayedAt: now, Outcome: "dead", EventID: text(t, "event"),
+			Rejection: &transform.Rejection{Reason: "json_invalid", Stage: "decode"}, WorkerVersion: "v",
 		})
 		checkWire(t, types, &rows)
 		for id := range transform.TableID(transform.NumTables) {

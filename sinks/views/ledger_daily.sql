@@ -14,7 +14,7 @@
 -- last_batch_at: When the last of the batches was committed.
 WITH batches AS (
   SELECT DISTINCT
-    {{columns "sync_batches"}}
+    batch_id, worker_id, ingest_source, received, written, duplicates, dead, filtered, committed_at
   FROM {{relation "sync_batches"}}
 )
 SELECT

@@ -26,7 +26,7 @@ import (
 type Config struct {
 	Sink         sinks.Sink
 	Transform    transform.Options
-	IngestSource string // "pubsub", "push" or "backfill"
+	IngestSource string // "pubsub", "push", "backfill" or "replay"
 
 	// A batch ends at the first of the three: so many messages, so many
 	// bytes of encoded rows, so long since its first message. Zero values
