@@ -125,10 +125,10 @@ func run(ctx context.Context, w *worker, o options) (f Figures, err error) {
 	case <-ctx.Done():
 	}
 	usage, err := p.stop()
-	pulled, stored := servers.subscription.Pulled(), servers.warehouse.Stored()
-	err = errors.Join(context.Cause(ctx), err, pulled.Err(), stored.Err(o.events))
+	messages, stored := pulled(servers.subscription), servers.warehouse.Stored()
+	err = errors.Join(context.Cause(ctx), err, messages.Err(), stored.Err(o.events))
 	if err != nil {
 		return f, w.failed("run", err)
 	}
-	return Figures{Pulled: pulled, Stored: stored, Usage: usage}, nil
+	return Figures{Pulled: messages, Stored: stored, Usage: usage}, nil
 }

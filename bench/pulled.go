@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"leadsync/sync/pull/pulltest"
 )
 
 // Pulled is how the messages of a subscription fared.
@@ -13,20 +15,20 @@ type Pulled struct {
 	P50, P99, Max                             time.Duration // from a message's first delivery to its acknowledgement
 }
 
-// Pulled returns the state of things.
-func (s *Subscription) Pulled() Pulled {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := Pulled{Messages: len(s.messages), Unacked: s.unacked, Nacks: s.nacks, Repeats: s.repeats, Excess: s.excess}
-	if s.unacked == 0 {
-		p.Took = s.ended.Sub(s.began)
+// pulled returns the state of things.
+func pulled(s *pulltest.Server) Pulled {
+	stats := s.Stats()
+	p := Pulled{Messages: stats.Messages, Unacked: stats.Unacked, Nacks: stats.Nacks, Repeats: stats.Redelivered}
+	if stats.Unacked == 0 {
+		p.Took = stats.Last.Sub(stats.First)
 	}
-	var took []time.Duration
-	for i := range s.messages {
-		if s.messages[i].acked {
-			took = append(took, s.messages[i].took)
+	took := make([]time.Duration, 0, stats.Messages)
+	s.Each(func(r pulltest.Record) {
+		if r.Acks > 0 {
+			took = append(took, r.AckedAfter)
+			p.Excess += r.Acks - 1
 		}
-	}
+	})
 	if n := len(took); n > 0 {
 		slices.Sort(took)
 		p.P50, p.P99, p.Max = took[n/2], took[n*99/100], took[n-1]

@@ -7,68 +7,68 @@ import (
 	"time"
 
 	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
-	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
 	"leadsync/sinks/bigquery/bqtest"
+	"leadsync/sync/pull/pulltest"
 )
 
-// servers are what a worker talks to. The REST side of BigQuery, of which a
-// worker asks little, is the one of the tests.
+// servers are what a worker talks to. The subscription and the REST side of
+// BigQuery, of which a worker asks little, are those of the tests.
 type servers struct {
-	subscription *Subscription
+	subscription *pulltest.Server
 	warehouse    *Warehouse
 	tables       *bqtest.Server
-	grpc         []*grpc.Server
-	pubsubAddr   string
+	storage      *grpc.Server
 	storageAddr  string
 }
 
 const subscriptionName = "projects/bench/subscriptions/bench"
 
-func startServers(ctx context.Context, events int, payload func(i int) []byte) (*servers, error) {
-	tables, err := bqtest.Start() //nolint:contextcheck // it runs until stop
-	if err != nil {
-		return nil, err
+func startServers(ctx context.Context, events int, payload func(i int) []byte) (s *servers, err error) {
+	s = &servers{warehouse: NewWarehouse(events)}
+	defer func() {
+		if err != nil {
+			s.stop()
+		}
+	}()
+	if s.subscription, err = pulltest.Start(subscriptionName); err != nil { //nolint:contextcheck // it runs until stop
+		return s, err
 	}
-	s := &servers{
-		subscription: NewSubscription(subscriptionName, events, payload),
-		warehouse:    NewWarehouse(events),
-		tables:       tables,
+	s.subscription.PublishFunc(events, payload)
+	if s.tables, err = bqtest.Start(); err != nil { //nolint:contextcheck // it runs until stop
+		return s, err
 	}
-	s.pubsubAddr, err = s.serve(ctx, func(g *grpc.Server) { pubsubpb.RegisterSubscriberServer(g, s.subscription) })
-	if err == nil {
-		s.storageAddr, err = s.serve(ctx, func(g *grpc.Server) { storagepb.RegisterBigQueryWriteServer(g, s.warehouse) })
-	}
-	if err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
+	return s, s.serveStorage(ctx)
 }
 
-// serve starts a gRPC server on a free port of the loopback interface.
-func (s *servers) serve(ctx context.Context, register func(*grpc.Server)) (addr string, err error) {
+// serveStorage starts the warehouse on a free port of the loopback interface.
+func (s *servers) serveStorage(ctx context.Context) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", fmt.Errorf("start servers: %w", err)
+		return fmt.Errorf("start servers: %w", err)
 	}
-	g := grpc.NewServer(
+	s.storage = grpc.NewServer(
 		grpc.MaxRecvMsgSize(32<<20),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	)
-	register(g)
-	s.grpc = append(s.grpc, g)
-	go func() { _ = g.Serve(l) }() // until stop, which is all its error could say
-	return l.Addr().String(), nil
+	storagepb.RegisterBigQueryWriteServer(s.storage, s.warehouse)
+	s.storageAddr = l.Addr().String()
+	go func() { _ = s.storage.Serve(l) }() // until stop, which is all its error could say
+	return nil
 }
 
 func (s *servers) stop() {
-	for _, g := range s.grpc {
-		g.Stop()
+	if s.storage != nil {
+		s.storage.Stop()
 	}
-	s.tables.Close()
+	if s.tables != nil {
+		s.tables.Close()
+	}
+	if s.subscription != nil {
+		s.subscription.Close()
+	}
 }
 
 // environ are the settings that lead a worker here.
@@ -77,7 +77,7 @@ func (s *servers) environ() []string {
 		"SINK=bigquery",
 		"GOOGLE_CLOUD_PROJECT=bench",
 		"PUBSUB_SUBSCRIPTION=" + subscriptionName,
-		"PUBSUB_EMULATOR_HOST=" + s.pubsubAddr,
+		"PUBSUB_EMULATOR_HOST=" + s.subscription.Addr(),
 		"BIGQUERY_DATASET=bench",
 		"BIGQUERY_ENDPOINT=" + s.tables.RESTURL(),
 		"BIGQUERY_STORAGE_ENDPOINT=" + s.storageAddr,

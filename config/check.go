@@ -18,8 +18,11 @@ const (
 	minBatchBytes = 1 * kibi
 	maxBatchBytes = 8 * mebi
 	maxBatchDelay = time.Minute
+	maxDuplicates = 10_000_000 // some 300 MB
 	maxShutdown   = 10 * time.Minute
 	cloudRunGrace = 10 * time.Second
+	minWatchdog   = time.Second
+	maxWatchdog   = time.Hour
 )
 
 var (
@@ -75,6 +78,7 @@ func (c *Config) checkGoogle(k *checker) {
 	k.optional("GOOGLE_CLOUD_PROJECT", c.Project, projectPattern, "the id of a project")
 	c.checkResource(k, "PUBSUB_SUBSCRIPTION", c.Subscription, "subscriptions")
 	c.checkResource(k, "PUBSUB_TOPIC", c.Topic, "topics")
+	c.checkResource(k, "DEAD_LETTER_TOPIC", c.DeadLetterTopic, "topics")
 	k.ok("PUBSUB_EMULATOR_HOST", c.PubSubEmulator == "" || isHostPort(c.PubSubEmulator),
 		"%q is not host:port", c.PubSubEmulator)
 	k.optional("BIGQUERY_DATASET", c.Dataset, datasetPattern, "the name of a dataset: letters, digits and underscores, without its project")
@@ -114,6 +118,8 @@ func (c *Config) checkLimits(k *checker) {
 		"%v is not between %v and %v", c.BatchBytes, minBatchBytes, maxBatchBytes)
 	k.ok("BATCH_MAX_DELAY", c.BatchDelay >= time.Millisecond && c.BatchDelay <= maxBatchDelay,
 		"%v is not between 1ms and %v", c.BatchDelay, maxBatchDelay)
+	k.ok("DUPLICATE_WINDOW", c.DuplicateWindow >= 0 && c.DuplicateWindow <= maxDuplicates,
+		"%d is not between 0 and %d", c.DuplicateWindow, maxDuplicates)
 	k.ok("MAX_OUTSTANDING_MESSAGES", c.MaxMessages >= 2*c.BatchRows,
 		"%d cannot hold two batches: needs %d, or a smaller BATCH_MAX_ROWS", c.MaxMessages, 2*c.BatchRows)
 	k.ok("MAX_OUTSTANDING_BYTES", c.MaxBytes >= 2*c.BatchBytes,
@@ -122,6 +128,10 @@ func (c *Config) checkLimits(k *checker) {
 		"%v is not between 0s and %v", c.ShutdownTimeout, maxShutdown)
 	k.ok("SHUTDOWN_TIMEOUT", !c.CloudRun || c.ShutdownTimeout < cloudRunGrace,
 		"%v is not below %v, when Cloud Run kills", c.ShutdownTimeout, cloudRunGrace)
+	k.ok("WATCHDOG_TIMEOUT", c.WatchdogTimeout >= minWatchdog && c.WatchdogTimeout <= maxWatchdog,
+		"%v is not between %v and %v", c.WatchdogTimeout, minWatchdog, maxWatchdog)
+	k.ok("WATCHDOG_TIMEOUT", c.WatchdogTimeout < minWatchdog || c.WatchdogTimeout >= 2*min(c.BatchDelay, maxBatchDelay),
+		"%v is less than twice BATCH_MAX_DELAY, %v: a batch that waits to be filled would pass for stuck", c.WatchdogTimeout, c.BatchDelay)
 	k.ok("PORT", c.Port >= 0 && c.Port <= 65535, "%d is not between 0 and 65535", c.Port)
 }
 

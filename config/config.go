@@ -37,6 +37,10 @@ type Config struct {
 	// projects/P/topics/T.
 	Topic string `env:"PUBSUB_TOPIC"`
 
+	// DeadLetterTopic is where dead letters are published besides their table:
+	// a short id or projects/P/topics/T. Empty: nowhere.
+	DeadLetterTopic string `env:"DEAD_LETTER_TOPIC"`
+
 	// PubSubEmulator is host:port of an emulator. The Pub/Sub client reads
 	// the variable by itself; it stands here to be checked and shown.
 	PubSubEmulator string `env:"PUBSUB_EMULATOR_HOST"`
@@ -84,6 +88,11 @@ type Config struct {
 	BatchBytes Size          `env:"BATCH_MAX_BYTES, default=1MiB"`
 	BatchDelay time.Duration `env:"BATCH_MAX_DELAY, default=250ms"`
 
+	// DuplicateWindow is how many of the latest events are remembered for up
+	// to ten minutes, so that one that comes again is not written again: as
+	// many as some minutes of a busy source bring, in 2 MB. 0: none are.
+	DuplicateWindow int `env:"DUPLICATE_WINDOW, default=100000"`
+
 	// MaxMessages and MaxBytes bound the messages pulled and not yet
 	// acknowledged. Acknowledgements leave every 100 ms, and a message also
 	// costs a goroutine: 10,000 allow some 50,000 events a second where
@@ -95,6 +104,11 @@ type Config struct {
 	// ShutdownTimeout bounds the drain after SIGTERM. Cloud Run kills after
 	// 10 s.
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT, default=9s"`
+
+	// WatchdogTimeout is how long nothing may move while messages wait: then
+	// streams are recycled, and in the end the process calls itself not alive.
+	// It must be longer than the slowest good write.
+	WatchdogTimeout time.Duration `env:"WATCHDOG_TIMEOUT, default=2m"`
 
 	// Port is where health and metrics are served; 0 takes any free one.
 	Port int `env:"PORT, default=8080"`

@@ -18,8 +18,8 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &Config{
 		Sink: "duckdb", Dataset: "jing_leads", DuckDBPath: "leadsync.duckdb", SourceTimezone: "Asia/Shanghai",
-		BatchRows: 500, BatchBytes: 1 << 20, BatchDelay: 250 * time.Millisecond,
-		MaxMessages: 10000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, Port: 8080,
+		BatchRows: 500, BatchBytes: 1 << 20, BatchDelay: 250 * time.Millisecond, DuplicateWindow: 100000,
+		MaxMessages: 10000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, WatchdogTimeout: 2 * time.Minute, Port: 8080,
 		LogLevel: "info", LogFormat: "auto", Service: "leadsync",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Zone"), cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -38,8 +38,8 @@ func TestEveryVariable(t *testing.T) {
 		"PUBSUB_TOPIC=leads", "PUBSUB_EMULATOR_HOST=localhost:8085", "BIGQUERY_DATASET=d", "BIGQUERY_LOCATION=EU",
 		"BIGQUERY_ENDPOINT=http://localhost:1", "BIGQUERY_STORAGE_ENDPOINT=localhost:2", "BIGQUERY_INSECURE=true",
 		"BIGQUERY_REQUIRE_PARTITION_FILTER=true", "DUCKDB_PATH=/data/x.duckdb", "SOURCE_TIMEZONE=UTC",
-		"BATCH_MAX_ROWS=7", "BATCH_MAX_BYTES=2MB", "BATCH_MAX_DELAY=1s", "MAX_OUTSTANDING_MESSAGES=14",
-		"MAX_OUTSTANDING_BYTES=16MiB", "SHUTDOWN_TIMEOUT=3s", "PORT=0", "LOG_LEVEL=debug", "LOG_FORMAT=json",
+		"BATCH_MAX_ROWS=7", "BATCH_MAX_BYTES=2MB", "BATCH_MAX_DELAY=1s", "DUPLICATE_WINDOW=0", "DEAD_LETTER_TOPIC=projects/p/topics/dead", "MAX_OUTSTANDING_MESSAGES=14",
+		"MAX_OUTSTANDING_BYTES=16MiB", "SHUTDOWN_TIMEOUT=3s", "WATCHDOG_TIMEOUT=5s", "PORT=0", "LOG_LEVEL=debug", "LOG_FORMAT=json",
 		"CPU_PROFILE_FILE=cpu.pprof", "FIELD_POLICY_FILE=policy.yaml", "PROMOTED_FIELDS=lead_score, envelope.openplatform",
 	}})
 	if err != nil {
@@ -50,8 +50,8 @@ func TestEveryVariable(t *testing.T) {
 		Topic: "leads", PubSubEmulator: "localhost:8085", Dataset: "d", Location: "EU",
 		Endpoint: "http://localhost:1", StorageEndpoint: "localhost:2", Insecure: true,
 		RequirePartitionFilter: true, DuckDBPath: "/data/x.duckdb", SourceTimezone: "UTC", Zone: time.UTC,
-		BatchRows: 7, BatchBytes: 2e6, BatchDelay: time.Second, MaxMessages: 14,
-		MaxBytes: 16 << 20, ShutdownTimeout: 3 * time.Second, LogLevel: "debug", LogFormat: "json",
+		BatchRows: 7, BatchBytes: 2e6, BatchDelay: time.Second, DeadLetterTopic: "projects/p/topics/dead", MaxMessages: 14,
+		MaxBytes: 16 << 20, ShutdownTimeout: 3 * time.Second, WatchdogTimeout: 5 * time.Second, LogLevel: "debug", LogFormat: "json",
 		CPUProfile: "cpu.pprof", PolicyFile: "policy.yaml", PromotedFields: []string{"lead_score", "envelope.openplatform"}, Service: "leadsync",
 	}
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
@@ -121,6 +121,8 @@ func TestRefused(t *testing.T) {
 		{"PUBSUB_SUBSCRIPTION=1abc", `PUBSUB_SUBSCRIPTION: "1abc" is not an id`},
 		{"PUBSUB_TOPIC=google-leads", `PUBSUB_TOPIC: "google-leads" is not an id`},
 		{"PUBSUB_TOPIC=projects/p/topics/x", `PUBSUB_TOPIC: "x" is not an id`},
+		{"DEAD_LETTER_TOPIC=projects/p/subscriptions/dead", `DEAD_LETTER_TOPIC: "projects/p/subscriptions/dead" is neither a short id nor projects/PROJECT/topics/ID`},
+		{"DUPLICATE_WINDOW=-1", `DUPLICATE_WINDOW: -1 is not between 0 and 10000000`},
 		{"PUBSUB_EMULATOR_HOST=http://localhost", `PUBSUB_EMULATOR_HOST: "http://localhost" is not host:port`},
 		{"BIGQUERY_DATASET=p.d", `BIGQUERY_DATASET: "p.d" is not the name of a dataset`},
 		{"BIGQUERY_LOCATION=E U", `BIGQUERY_LOCATION: "E U" is not a location`},
@@ -142,6 +144,8 @@ func TestRefused(t *testing.T) {
 		{"MAX_OUTSTANDING_MESSAGES=999", `MAX_OUTSTANDING_MESSAGES: 999 cannot hold two batches: needs 1000`},
 		{"MAX_OUTSTANDING_BYTES=2097151", `MAX_OUTSTANDING_BYTES: 2097151 cannot hold two batches: needs 2MiB`},
 		{"MAX_OUTSTANDING_BYTES=0", `MAX_OUTSTANDING_BYTES: 0 cannot hold two batches`},
+		{"WATCHDOG_TIMEOUT=500ms", `WATCHDOG_TIMEOUT: 500ms is not between 1s and 1h0m0s`},
+		{"WATCHDOG_TIMEOUT=2h", `WATCHDOG_TIMEOUT: 2h0m0s is not between 1s and 1h0m0s`},
 		{"SHUTDOWN_TIMEOUT=0s", `SHUTDOWN_TIMEOUT: 0s is not between`},
 		{"PORT=65536", `PORT: 65536 is not between 0 and 65535`},
 		{"PORT=-1", `PORT: -1 is not between`},
@@ -152,6 +156,16 @@ func TestRefused(t *testing.T) {
 		_, err := Load(Input{Environ: []string{tt.env}})
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error is %v, want only %s…", tt.env, err, tt.want)
+		}
+	}
+}
+
+// A watchdog must not take a batch that waits to be filled for stuck.
+func TestWatchdogOutlastsBatches(t *testing.T) {
+	for timeout, want := range map[string]string{"19s": "WATCHDOG_TIMEOUT: 19s is less than twice BATCH_MAX_DELAY, 10s", "20s": ""} {
+		_, err := Load(Input{Environ: []string{"WATCHDOG_TIMEOUT=" + timeout, "BATCH_MAX_DELAY=10s"}})
+		if (err != nil) != (want != "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", timeout, err, want)
 		}
 	}
 }

@@ -21,11 +21,15 @@ type Dialect struct {
 	Milliseconds func(from, to string) string
 	// Second is the beginning of an instant's second.
 	Second func(instant string) string
+	// Minute is the beginning of an instant's minute.
+	Minute func(instant string) string
 	// EachSecond is the list of the seconds from one instant to another, each
 	// by its beginning.
 	EachSecond func(from, to string) string
 	// Day is the date of an instant in the source's time zone.
 	Day func(instant string) string
+	// DayUTC is the date of an instant in UTC, by which tables are partitioned.
+	DayUTC func(instant string) string
 	// Instant is the literal of an instant, given as its date and time in UTC.
 	Instant func(utc string) string
 	// JustBefore is the instant a millisecond before.
@@ -54,6 +58,9 @@ type Dialect struct {
 	// something else. An integer comes digit for digit, another number as the
 	// warehouse writes it: 12.50 as 12.5.
 	Scalar func(json, object, key string) string
+	// Member is the text of the string, number or boolean that a JSON value
+	// holds under a key, a word; NULL where there is none.
+	Member func(json, key string) string
 }
 
 func (d Dialect) functions() template.FuncMap {
@@ -71,10 +78,13 @@ func (d Dialect) functions() template.FuncMap {
 		"matches":  d.Matches,
 		"digest":   d.Digest,
 		"scalar":   d.Scalar,
+		"member":   d.Member,
 
 		"just_before":  d.JustBefore,
 		"milliseconds": d.Milliseconds,
 		"second":       d.Second,
+		"minute":       d.Minute,
+		"day_utc":      d.DayUTC,
 		"each_second":  d.EachSecond,
 	}
 }
@@ -94,10 +104,12 @@ func BigQuery(project, dataset, zone string) Dialect {
 			return fmt.Sprintf("TIMESTAMP_DIFF(%s, %s, MILLISECOND)", to, from)
 		},
 		Second: func(instant string) string { return fmt.Sprintf("TIMESTAMP_TRUNC(%s, SECOND)", instant) },
+		Minute: func(instant string) string { return fmt.Sprintf("TIMESTAMP_TRUNC(%s, MINUTE)", instant) },
 		EachSecond: func(from, to string) string {
 			return fmt.Sprintf("GENERATE_TIMESTAMP_ARRAY(TIMESTAMP_TRUNC(%s, SECOND), %s, INTERVAL 1 SECOND)", from, to)
 		},
 		Day:     func(instant string) string { return fmt.Sprintf("DATE(%s, %s)", instant, quote(zone)) },
+		DayUTC:  func(instant string) string { return fmt.Sprintf("DATE(%s)", instant) },
 		Instant: func(utc string) string { return fmt.Sprintf("TIMESTAMP %s", quote(utc+"+00")) },
 		JustBefore: func(instant string) string {
 			return fmt.Sprintf("TIMESTAMP_SUB(%s, INTERVAL 1 MILLISECOND)", instant)
@@ -118,6 +130,7 @@ func BigQuery(project, dataset, zone string) Dialect {
 			// Other than in a path, every key can be written so.
 			return fmt.Sprintf("JSON_VALUE(%s[%s][%s])", json, strconv.Quote(object), strconv.Quote(key))
 		},
+		Member: func(json, key string) string { return fmt.Sprintf("JSON_VALUE(%s, '$.%s')", json, key) },
 	}
 }
 
@@ -130,12 +143,14 @@ func DuckDB(zone string) Dialect {
 		Seconds:      func(from, to string) string { return fmt.Sprintf("date_sub('second', %s, %s)", from, to) },
 		Milliseconds: func(from, to string) string { return fmt.Sprintf("date_sub('millisecond', %s, %s)", from, to) },
 		Second:       func(instant string) string { return fmt.Sprintf("date_trunc('second', %s)", instant) },
+		Minute:       func(instant string) string { return fmt.Sprintf("date_trunc('minute', %s)", instant) },
 		EachSecond: func(from, to string) string {
 			return fmt.Sprintf("generate_series(date_trunc('second', %s), %s, INTERVAL 1 SECOND)", from, to)
 		},
 		Day: func(instant string) string {
 			return fmt.Sprintf("CAST(timezone(%s, %s) AS DATE)", quote(zone), instant)
 		},
+		DayUTC:     func(instant string) string { return fmt.Sprintf("CAST(timezone('UTC', %s) AS DATE)", instant) },
 		Instant:    func(utc string) string { return fmt.Sprintf("TIMESTAMPTZ %s", quote(utc+"+00")) },
 		JustBefore: func(instant string) string { return fmt.Sprintf("(%s - INTERVAL 1 MILLISECOND)", instant) },
 		Unnest:     func(list, alias string) string { return fmt.Sprintf("UNNEST(%s) AS %[2]s_list(%[2]s)", list, alias) },
@@ -163,6 +178,7 @@ func DuckDB(zone string) Dialect {
 			pointer := fmt.Sprintf("'/%s/%s'", escape.Replace(object), escape.Replace(key))
 			return fmt.Sprintf("CASE WHEN json_type(%s, %[2]s) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(%[1]s, %[2]s) END", json, pointer)
 		},
+		Member: func(json, key string) string { return fmt.Sprintf("json_extract_string(%s, '$.%s')", json, key) },
 	}
 }
 

@@ -23,8 +23,8 @@ func Statement(d Dialect, name string, data any) string {
 	functions := d.functions()
 	maps.Copy(functions, template.FuncMap{"join": strings.Join})
 	t, err := template.New("statements").Option("missingkey=error").Funcs(functions).ParseFS(statementFiles, "statements/"+name+".sql", "statements/*.tmpl")
-	if err == nil { // which copy of an event views show is said once
-		t, err = t.ParseFS(viewFiles, "views/first_copy.tmpl")
+	if err == nil { // which copy of an event views show is said once, and what is complete
+		t, err = t.ParseFS(viewFiles, "views/first_copy.tmpl", "views/completeness.tmpl")
 	}
 	if err != nil {
 		panic(fmt.Sprintf("sinks: read statement %s: %v", name, err))

@@ -35,12 +35,7 @@ type DeadLetter struct {
 // payload above 4 MiB one for each part of it, since a row has a limit; the
 // attribute leadsync_part numbers them then.
 func (r *Rows) AppendDeadLetter(l DeadLetter) {
-	digest := sha256.New()
-	digest.Write([]byte(l.Rejection.Reason))
-	digest.Write([]byte{0})
-	digest.Write(l.Payload)
-	id := hex.EncodeToString(digest.Sum(nil)[:16])
-
+	id := DeadLetterID(l.Rejection.Reason, l.Payload)
 	payload, attributes := l.Policy.letter(l.Payload, l.Attributes)
 	parts := max(1, (len(payload)+maxPart-1)/maxPart)
 	for part := range parts {
@@ -63,6 +58,16 @@ func (r *Rows) AppendDeadLetter(l DeadLetter) {
 		w.str(l.WorkerVersion)
 		w.end()
 	}
+}
+
+// DeadLetterID returns the identity of a letter with the reason and the payload
+// as it was received, as 32 lower-case hex digits.
+func DeadLetterID(reason Reason, payload []byte) string {
+	digest := sha256.New()
+	digest.Write([]byte(reason))
+	digest.Write([]byte{0})
+	digest.Write(payload)
+	return hex.EncodeToString(digest.Sum(nil)[:16])
 }
 
 // A Replay is one attempt to make rows of a dead letter.

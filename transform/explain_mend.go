@@ -32,3 +32,19 @@ func (r Reason) Mend() string {
 		return ""
 	}
 }
+
+// Remedy names the setting or step by which an event that was rejected for the
+// reason is accepted as it is, without being sent anew, in a sentence for
+// people; "" where there is none.
+func (r Reason) Remedy() string {
+	switch r {
+	case EventTimeOutOfRange:
+		return "waiting, for one from the future: it is accepted once it is no more than a year ahead; nothing, for one from the past"
+	case RowRejected:
+		return "leadsync schema apply, where leadsync schema plan shows a difference; then leadsync dlq replay"
+	case RowTooLarge:
+		return "a field policy (FIELD_POLICY_FILE) that drops the large field; then leadsync dlq replay"
+	default:
+		return ""
+	}
+}

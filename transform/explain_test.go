@@ -88,12 +88,12 @@ func (c *explained) keys() {
 		inExtra := extra.get(k.Part.String()).get(k.Name) != nil
 		c.check(inExtra == (k.Fate == transform.Refused || k.Fate == transform.Unknown), "%+v, in extra: %t", k, inExtra)
 		c.check(!strings.Contains(k.Why, canary), "a value in %+v", k)
-		path := k.Name
+		path := ""
 		if k.Part == transform.ExtraData {
-			path = "extra_data." + path
+			path = "extra_data."
 		}
 		column := ""
-		if of := columnOf(path); of != nil {
+		if of := columnOf(path, k.Name); of != nil {
 			column = of.Name
 		}
 		c.check(column == k.Column, "%+v, the column is %s", k, column)
@@ -112,7 +112,7 @@ func (c *explained) keys() {
 			kept++
 			c.check(column == "", "%+v, yet it has a column", k)
 		case transform.Opened:
-			c.check(path == "extra_data", "%+v", k)
+			c.check(path+k.Name == "extra_data", "%+v", k)
 		default:
 			c.check(false, "no fate for %+v", k)
 		}
@@ -277,6 +277,15 @@ func TestExplain(t *testing.T) {
 	}
 	events := rapidEvents()
 	rapid.Check(t, func(t *rapid.T) { explain(t, tr, other, events.Draw(t, "event")) })
+}
+
+// FuzzExplain is TestExplain on arbitrary bytes.
+func FuzzExplain(f *testing.F) {
+	for _, payload := range corpus() {
+		f.Add(payload)
+	}
+	tr, other := transform.New(transform.Options{}), transform.New(transform.Options{})
+	f.Fuzz(func(t *testing.T, payload []byte) { explain(t, tr, other, payload) })
 }
 
 // Catches a rule that names what did not count: a creation's mapping_data

@@ -10,6 +10,7 @@ import (
 	"leadsync/config"
 	"leadsync/sinks"
 	"leadsync/sinks/bigquery"
+	"leadsync/sinks/duckdb"
 )
 
 // awaitPause is the time between two tries at what a worker waits for.
@@ -45,11 +46,14 @@ func await(ctx context.Context, logger *slog.Logger, what string, waiting func(e
 
 // awaitSink opens the sink in force for a worker. While a table or a column is
 // missing that its rows need it waits: nothing has been pulled yet, so workers
-// that do without go on with the messages meanwhile. waiting is given the
-// cause.
+// that do without go on with the messages meanwhile. So it does while another
+// process has the embedded warehouse open: most often the worker before it,
+// which is about to end. waiting is given the cause.
 func awaitSink(ctx context.Context, cfg *config.Config, logger *slog.Logger, observer sinks.Observer, waiting func(error)) (sink workerSink, err error) {
 	err = await(ctx, logger, "its tables", waiting,
-		func(err error) bool { return errors.Is(err, bigquery.ErrBehind) },
+		func(err error) bool {
+			return errors.Is(err, bigquery.ErrBehind) || errors.As(err, new(*duckdb.HeldError))
+		},
 		func() (err error) {
 			sink, err = openSink(ctx, cfg, logger, observer)
 			return err

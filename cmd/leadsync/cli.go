@@ -22,9 +22,13 @@ type commandLine struct {
 	Transform transformCommand `cmd:"" help:"Print the rows that events become; write nothing."`
 	Query     queryCommand     `cmd:"" help:"Run a read-only statement on the warehouse."`
 	Explain   explainCommand   `cmd:"" help:"Tell why a row is there, or why it is not."`
+	Dlq       dlqCommand       `cmd:"" help:"Show dead letters, and replay them."`
 	Erase     eraseCommand     `cmd:"" help:"Erase a lead for good, and keep it out."`
+	Reconcile reconcileCommand `cmd:"" help:"Prove that nothing was lost, or say what was."`
+	Doctor    doctorCommand    `cmd:"" help:"Check everything that a worker needs; say how to mend it."`
 	Schema    schemaCommand    `cmd:"" help:"Show or change the warehouse's tables and views."`
 	Policy    policyCommand    `cmd:"" help:"Look at the field policy in force."`
+	Selftest  selftestCommand  `cmd:"" help:"Play everything that can go wrong, offline, against the settings in force."`
 	Config    configCommand    `cmd:"" help:"Show the settings in force and where they come from."`
 	Version   versionCommand   `cmd:"" help:"Show the version and what is built in."`
 }
@@ -44,9 +48,10 @@ type process struct {
 
 // Exit statuses of the program.
 const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitDeadLetters = 3
+	exitFailure      = 1
+	exitUsage        = 2
+	exitDeadLetters  = 3
+	exitDisagreement = 4
 )
 
 // exitStatus ends a command with a status and says nothing more.

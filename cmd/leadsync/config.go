@@ -94,7 +94,7 @@ func (*configCommand) Help() string {
 Secrets are redacted. Settings that are wrong are all named at once, with exit status 1.
 
 PUBSUB_EMULATOR_HOST is the Pub/Sub client's own: host:port of an emulator. PUBSUB_TOPIC is checked and shown; no
-command of this version publishes.
+command of this version publishes to it.
 
 Example:
 

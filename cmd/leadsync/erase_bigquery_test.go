@@ -34,6 +34,7 @@ var googleSQL = []struct {
 	{regexp.MustCompile("`acme\\.jing_leads\\.(\\w+)`"), func(p []string) string { return p[1] }},
 	{regexp.MustCompile(`\bTIMESTAMP '`), func([]string) string { return "TIMESTAMPTZ '" }},
 	{regexp.MustCompile(`CURRENT_TIMESTAMP\(\)`), func([]string) string { return "now()" }},
+	{regexp.MustCompile(`JSON_VALUE\(`), func([]string) string { return "json_extract_string(" }},
 	{regexp.MustCompile(`REGEXP_CONTAINS`), func([]string) string { return "regexp_matches" }},
 	{regexp.MustCompile(`TO_HEX\(SHA256\((\w+)\)\)`), func(p []string) string { return "sha256(" + p[1] + ")" }},
 	{regexp.MustCompile(`SAFE_CONVERT_BYTES_TO_STRING\((\w+)\)`), func(p []string) string { return sinks.DuckDB("UTC").Readable(p[1]) }},
@@ -51,7 +52,7 @@ func (s *stand) answer(q *bqtest.Query) (*bqtest.Result, error) {
 	for _, r := range googleSQL {
 		sql = r.from.ReplaceAllStringFunc(sql, func(found string) string { return r.to(r.from.FindStringSubmatch(found)) })
 	}
-	if strings.HasPrefix(sql, "SELECT") {
+	if strings.HasPrefix(sql, "SELECT") || strings.HasPrefix(sql, "WITH") {
 		return answeredBy(context.Background(), s.db, &bqtest.Query{SQL: sql})
 	}
 	if q.DryRun {

@@ -100,7 +100,7 @@ func (l *lookup) explained(ctx context.Context, err error) error {
 		return err
 	}
 	for _, change := range plan {
-		if kind, name, _ := strings.Cut(change.Object, " "); change.Action == "create" && (kind != "view" || name == "transitions" || name == "dim_values") {
+		if kind, name, _ := strings.Cut(change.Object, " "); change.Action == "create" && (kind != "view" || name == "transitions" || name == "dim_values" || name == "dead_letter_status") {
 			return fmt.Errorf("the warehouse lacks %s: run leadsync schema apply first", change.Object)
 		}
 	}

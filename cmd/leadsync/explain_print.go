@@ -87,6 +87,25 @@ func (s *sheet) list(name string, words []string) {
 	}
 }
 
+// words adds a section of a sentence that goes on in the next line.
+func (s *sheet) words(name, sentence string) {
+	line := ""
+	for word := range strings.FieldsSeq(printable(sentence)) {
+		switch {
+		case line == "":
+			line = word
+		case nameWidth+printWidth(line)+1+printWidth(word) > sheetWidth:
+			s.section(name, line+"\n")
+			name, line = "", word
+		default:
+			line += " " + word
+		}
+	}
+	if line != "" {
+		s.section(name, line+"\n")
+	}
+}
+
 func (s *sheet) section(name, line string) {
 	fmt.Fprintf(&s.b, "  %-*s%s", nameWidth-2, name, line)
 }

@@ -36,6 +36,8 @@ type delivery struct {
 		ID      string          // "" for a backfill's
 		Event   json.RawMessage // or else
 		Payload string
+		Refused string            // the code with which the warehouse refused a row of it
+		With    map[string]string // its attributes
 	}
 	Erased string // an entity_id
 }
@@ -78,12 +80,17 @@ func (d *delivery) rows() *transform.Rows {
 		at := d.Opened.Add(time.Duration(i) * time.Millisecond)
 		how := transform.Delivery{MessageID: m.ID, PublishedAt: at.Add(-time.Second), IngestedAt: at, Source: "pubsub"}
 		payload := append([]byte(m.Payload), m.Event...)
+		before := rows.Mark()
 		e, err := transformer.Transform(rows, payload, how)
 		var rejection *transform.Rejection
+		if m.Refused != "" {
+			rows.Cut(before)
+			err = &transform.Rejection{Reason: transform.RowRejected, Stage: transform.StageWrite, Cause: "a row of events_log was refused: " + m.Refused}
+		}
 		if errors.As(err, &rejection) {
 			b.Dead++
 			rows.AppendDeadLetter(transform.DeadLetter{
-				Rejection: rejection, Payload: payload, MessageID: m.ID, PublishedAt: how.PublishedAt, DeadAt: at, Attempts: 3, WorkerVersion: "v1",
+				Rejection: rejection, Payload: payload, Attributes: m.With, MessageID: m.ID, PublishedAt: how.PublishedAt, DeadAt: at, Attempts: 3, WorkerVersion: "v1",
 			})
 			continue
 		}
@@ -159,6 +166,8 @@ func answeredBy(ctx context.Context, db *duckdb.DB, q *bqtest.Query) (*bqtest.Re
 				f.Type = bq.BooleanFieldType
 			case time.Time:
 				f.Type = bq.TimestampFieldType
+			case []byte:
+				f.Type = bq.BytesFieldType
 			case nil:
 				if f.Repeated {
 					row[i] = []any{}

@@ -41,6 +41,19 @@ func (h *health) addReady(name string, check func() error) {
 	h.ready[name] = check
 }
 
+// held returns a cause for which work is held back, the source's left out; nil
+// if there is none.
+func (h *health) held() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, check := range h.ready {
+		if err := check(); err != nil && name != "source" {
+			return err
+		}
+	}
+	return nil
+}
+
 // drain makes the process not ready for good: it is about to end.
 func (h *health) drain() {
 	h.mu.Lock()

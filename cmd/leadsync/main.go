@@ -14,8 +14,7 @@ import (
 )
 
 func main() {
-	// A reader that has seen enough ends a command quietly, see exitStatus.
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Ignore(ignored...)
 	// The collector must know the container's limit; nine tenths of it leave room
 	// for what it does not count. Without a container nothing is set.
 	_, _ = memlimit.Set()

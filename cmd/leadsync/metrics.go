@@ -100,6 +100,13 @@ func (m *metrics) outstanding(count func() int) {
 	}, func() float64 { return float64(count()) }))
 }
 
+// recycles makes the number of recycled streams a counter. Call it once.
+func (m *metrics) recycles(count func() int) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Namespace: "leadsync", Name: "stream_recycles_total", Help: "Times that silent streams were replaced by new ones.",
+	}, func() float64 { return float64(count()) }))
+}
+
 // handler serves the metrics in Prometheus' text format.
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 5 * time.Second, MaxRequestsInFlight: 4})
@@ -130,8 +137,11 @@ func (m *metrics) BatchClosed(rows, bytes int, age time.Duration) {
 	m.batchAge.Observe(age.Seconds())
 }
 
-// Durable notes how long a message took from being published.
-func (m *metrics) Durable(sincePublish time.Duration) { m.durable.Observe(sincePublish.Seconds()) }
+// Durable notes how long a message took from being published: no time if the
+// clocks do not agree, since a sum that falls reads as a restart.
+func (m *metrics) Durable(sincePublish time.Duration) {
+	m.durable.Observe(max(0, sincePublish.Seconds()))
+}
 
 // Appended counts rows made durable.
 func (m *metrics) Appended(table transform.TableID, rows, _ int, took time.Duration) {

@@ -18,6 +18,7 @@ import (
 func TestMetrics(t *testing.T) {
 	m := newMetrics()
 	m.outstanding(func() int { return 42 })
+	m.recycles(func() int { return 3 })
 	m.Received(10)
 	m.Settled(pipeline.Written, 7)
 	m.Settled(pipeline.Dead, 2)
@@ -51,6 +52,7 @@ func TestMetrics(t *testing.T) {
 		`leadsync_publish_to_durable_seconds_bucket{le="5"} 1`,
 		`leadsync_publish_to_durable_seconds_bucket{le="60"} 1`,
 		`leadsync_outstanding_messages 42`,
+		`leadsync_stream_recycles_total 3`,
 	} {
 		if !strings.Contains(body, "\n"+want+"\n") {
 			t.Errorf("no line %s", want)

@@ -30,9 +30,20 @@ within SHUTDOWN_TIMEOUT.
 
 On PORT it answers /healthz (alive), /readyz (messages flow, else the cause) and /metrics (Prometheus).
 
+Streams that bring nothing for WATCHDOG_TIMEOUT are recycled. When messages wait and nothing moves all the same, or none
+that it holds is settled for as long although the warehouse takes rows, /healthz fails, so that the platform restarts
+the worker, and the log has its goroutines. While the warehouse or Pub/Sub is away it holds, which /readyz tells, and
+goes on by itself.
+
+An event that comes again within some minutes of being written is a duplicate at once, as far as the worker remembers
+the last DUPLICATE_WINDOW of them. To bring back by a seek what somebody deleted from the warehouse, restart the worker
+first, or wait for ten minutes. With DEAD_LETTER_TOPIC dead letters are also published there once they stand in their
+table; while that fails their messages are held, and /readyz says so.
+
 Settings: PUBSUB_SUBSCRIPTION (required), GOOGLE_CLOUD_PROJECT, SINK, the BIGQUERY_ or DUCKDB_ settings, BATCH_MAX_ROWS,
-BATCH_MAX_BYTES, BATCH_MAX_DELAY, MAX_OUTSTANDING_MESSAGES, MAX_OUTSTANDING_BYTES, SOURCE_TIMEZONE, PROMOTED_FIELDS,
-FIELD_POLICY_FILE, SHUTDOWN_TIMEOUT, PORT, LOG_LEVEL, LOG_FORMAT. CPU_PROFILE_FILE takes a CPU profile.
+BATCH_MAX_BYTES, BATCH_MAX_DELAY, MAX_OUTSTANDING_MESSAGES, MAX_OUTSTANDING_BYTES, DUPLICATE_WINDOW, DEAD_LETTER_TOPIC,
+SOURCE_TIMEZONE, PROMOTED_FIELDS, FIELD_POLICY_FILE, SHUTDOWN_TIMEOUT, WATCHDOG_TIMEOUT, PORT, LOG_LEVEL, LOG_FORMAT.
+CPU_PROFILE_FILE takes a CPU profile.
 
 Example:
 
@@ -139,6 +150,7 @@ func work(ctx context.Context, cfg *config.Config, options transform.Options, lo
 		Subscription:           cfg.Subscription,
 		MaxOutstandingMessages: cfg.MaxMessages,
 		MaxOutstandingBytes:    int(cfg.MaxBytes),
+		Watchdog:               cfg.WatchdogTimeout,
 		Logger:                 logger,
 	})
 	if err != nil {
@@ -147,21 +159,35 @@ func work(ctx context.Context, cfg *config.Config, options transform.Options, lo
 	defer func() { err = errors.Join(err, source.Close()) }()
 	health.addReady("source", source.Ready)
 
+	letters, shut, err := openLetters(context.WithoutCancel(ctx), cfg, health, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shut()) }()
+
 	worker := pipeline.New(pipeline.Config{
-		Sink:          sink,
-		Transform:     options,
-		IngestSource:  "pubsub",
-		MaxRows:       cfg.BatchRows,
-		MaxBytes:      int(cfg.BatchBytes),
-		MaxDelay:      cfg.BatchDelay,
-		DrainTimeout:  drainTimeout(cfg.ShutdownTimeout),
-		WorkerID:      workerID(),
-		WorkerVersion: thisBuild().version,
-		Logger:        logger,
-		Observer:      metrics,
+		Sink:            sink,
+		Transform:       options,
+		IngestSource:    "pubsub",
+		MaxRows:         cfg.BatchRows,
+		MaxBytes:        int(cfg.BatchBytes),
+		MaxDelay:        cfg.BatchDelay,
+		DrainTimeout:    drainTimeout(cfg.ShutdownTimeout),
+		DuplicateWindow: cfg.DuplicateWindow,
+		Letters:         letters,
+		WorkerID:        workerID(),
+		WorkerVersion:   thisBuild().version,
+		Logger:          logger,
+		Observer:        metrics,
 	})
 	metrics.outstanding(worker.Outstanding)
+	metrics.recycles(source.Recycles)
 	health.addReady("worker", func() error { return nil })
+	unwatch := watch(ctx, health, &watchdog{
+		timeout: cfg.WatchdogTimeout, outstanding: worker.Outstanding, settled: worker.Settled,
+		held: health.held, source: source.Alive, logger: logger,
+	})
+	defer unwatch()
 	stop := context.AfterFunc(ctx, health.drain)
 	defer stop()
 	logger.Info("worker started", "version", thisBuild().version, "sink", cfg.Sink, "subscription", cfg.Subscription,

@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"leadsync": main})
+	testscript.Main(verified{m}, map[string]func(){"leadsync": main})
 }
 
 // Each script runs the program as a person would, in a directory and an
@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			}
 			return duckdb.Available, nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": runForStatus, "deliver": deliverForScript},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": runForStatus, "deliver": deliverForScript, "tamper": tamperForScript},
 	})
 }
 

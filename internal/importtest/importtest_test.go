@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,25 @@ func list(t *testing.T) []Package {
 func TestImports(t *testing.T) {
 	for _, broken := range check(list(t)) {
 		t.Error(broken)
+	}
+}
+
+// TestGoroutinesVerified catches a package whose tests would let goroutines
+// leak: each must look for them in its TestMain, with goleak.
+func TestGoroutinesVerified(t *testing.T) {
+	looks := regexp.MustCompile(`goleak\.(VerifyTestMain\(m|Find\()`)
+	for _, p := range list(t) {
+		name := below(p.ImportPath)
+		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(name), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) > 0 && !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && looks.Match(text)
+		}) {
+			t.Errorf("no test of %s looks for goroutines that are left: goleak.VerifyTestMain", name)
+		}
 	}
 }
 

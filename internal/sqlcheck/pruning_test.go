@@ -12,6 +12,7 @@ import (
 // partition column through, or read stored rows alone.
 var allTime = map[string]string{
 	"accounts":                "an account is what all its events made of it",
+	"completeness_daily":      "its days are dates made of several tables' times; leadsync reconcile reads a range of them",
 	"freshness":               "it counts by the day of publishing, the tables are partitioned by other times",
 	"funnel_daily":            "a lead's story, and the running total, begin with the first event",
 	"lead_pool_transitions":   "as transitions",

@@ -21,6 +21,14 @@ type data = map[string]any
 
 // samples has the data of every statement.
 var samples = map[string][]any{
+	"dlq_find":    {data{"ID": hostile}},
+	"dlq_groups":  letters(data{"All": true, "Limit": 10}, data{"All": false, "Limit": 10}),
+	"dlq_letters": letters(data{"Until": late, "After": "", "Limit": 10}, data{"Until": late, "After": early, "AfterID": hostile, "Limit": 10}),
+	"dlq_payloads": {
+		data{"From": early, "To": late, "IDs": []string{hostile}},
+		data{"From": early, "To": late, "IDs": []string{hostile, "b"}},
+	},
+	"dlq_replays":        {data{"ID": hostile}},
 	"erase_dead_letters": {data{"Word": hostile, "Count": true}, data{"Word": hostile, "Count": false}},
 	"erase_events":       {data{"ID": hostile, "Count": true}, data{"ID": hostile, "Count": false}},
 	"erase_tombstone":    {data{"ID": hostile, "Digest": hostile, "Version": hostile}},
@@ -42,11 +50,35 @@ var samples = map[string][]any{
 		data{"Column": "notes", "Part": "extra_data", "Key": hostile},
 		data{"Column": "business_unit", "Part": "envelope", "Key": "key"},
 	},
+	"reconcile_batches":     {rangeOfDays},
+	"reconcile_days":        {rangeOfDays},
+	"reconcile_events":      {data{"From": early, "To": late}},
+	"reconcile_gaps":        {rangeOfDays},
+	"reconcile_letters":     {rangeOfDays},
+	"reconcile_payloads":    {nil},
+	"reconcile_transitions": {data{"From": early, "To": late}},
 }
 
 const early, late = "2026-11-01 00:00:00", "2026-11-02 23:59:59.999999"
 
+var rangeOfDays = data{"Since": early, "Until": late, "From": early}
+
 var copyOfEvent = data{"Source": hostile, "Ingested": early, "Until": late, "Occurred": early}
+
+// letters returns the data of statements about some dead letters, each form
+// with every filter and with none.
+func letters(forms ...data) (list []any) {
+	for _, form := range forms {
+		for _, filter := range []data{
+			{"Since": "", "Reasons": []string(nil), "Fingerprints": []string(nil), "IDs": []string(nil)},
+			{"Since": early, "Reasons": []string{hostile, "b"}, "Fingerprints": []string{hostile}, "IDs": []string{"a", hostile}},
+		} {
+			maps.Copy(filter, form)
+			list = append(list, filter)
+		}
+	}
+	return list
+}
 
 // story returns the data of statements about an entity or an event, each form
 // with what is common to all.
@@ -77,8 +109,8 @@ func eventColumns() []string {
 // a filter, the tables, and why. They are refused where partition filters are
 // required.
 var readsAll = map[string]struct{ tables, why string }{
-	"erased":              {"erasures", "the embedded warehouse alone runs it; the rows of BigQuery's table are listed without a query"},
 	"explain_transitions": {"transitions_log", "what came before an event decides what it is"},
+	"reconcile_gaps":      {"transitions_log", "as explain_transitions"},
 }
 
 // TestStatements resolves every statement that the commands run. It catches a

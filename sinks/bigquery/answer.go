@@ -20,6 +20,9 @@ func (w *write) settle(ctx context.Context, f flight) {
 		w.config.Observer.Appended(w.table.ID, len(f.rows), f.bytes, time.Since(f.begun))
 		w.health.succeeded()
 		w.progress = true
+		if f.search != nil {
+			w.answered(f.search, true, f.alone)
+		}
 	case ctx.Err() != nil:
 		// Nothing is known of what is under way, and the next write must not
 		// queue behind it.

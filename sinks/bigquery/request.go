@@ -28,6 +28,11 @@ type request struct {
 	// failure cannot be told from that of another request.
 	alone bool
 
+	// search is the one that this request is part of, nil if there is none.
+	// searched says that a search has found one bad row already.
+	search   *search
+	searched bool
+
 	failed sinks.Class // why an earlier try failed, "" if there was none
 }
 

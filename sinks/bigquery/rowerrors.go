@@ -32,34 +32,60 @@ func classifyCheck(err error) sinks.Class {
 	return sinks.Transient
 }
 
+// unnamed is the code of a row that is bad although no answer named it.
+const unnamed = "INVALID_ARGUMENT"
+
 // setAside takes a request apart that holds bad rows, none of which was
 // written: the bad ones are refused, the others go into the next round.
 //
 // The service names bad rows, but the list may be incomplete or missing. Then
-// the request is halved, until a row that is refused all by itself is known
-// to be bad. An answer that came by the end of the connection names nobody:
-// any request on it may be the cause, so each gets a connection to itself.
+// one is searched for, and if there are more the others are taken apart. An
+// answer that came by the end of the connection names nobody: any request on
+// it may be the cause, so each gets a connection to itself.
 func (w *write) setAside(r request, answer *storagepb.AppendRowsResponse) {
 	bad, codes := listed(answer, len(r.rows))
 	switch {
 	case bad > 0:
-		for i, code := range codes {
-			if code != "" {
-				w.refuse(r.at(i), code)
-			}
-		}
-		if bad < len(r.rows) {
-			w.again(r.without(codes), sinks.Data)
-		}
+		w.setNamedAside(r, bad, codes)
 	case answer == nil && !r.alone:
 		r.alone = true
 		w.again(r, sinks.Data)
+	case r.search != nil:
+		w.answered(r.search, false, r.alone)
 	case len(r.rows) == 1:
-		w.refuse(r.at(0), "INVALID_ARGUMENT")
+		w.refuse(r.at(0), unnamed)
+	case r.searched:
+		w.quarter(r)
 	default:
-		half := len(r.rows) / 2
-		w.again(r.part(0, half), sinks.Data)
-		w.again(r.part(half, len(r.rows)), sinks.Data)
+		w.find(r)
+	}
+}
+
+// setNamedAside refuses the rows of a request that have a code. If it was part
+// of a search, that ends: its bad row is found, and of the others, those that
+// waited too, nothing is known.
+func (w *write) setNamedAside(r request, bad int, codes []string) {
+	for i, code := range codes {
+		if code != "" {
+			w.refuse(r.at(i), code)
+		}
+	}
+	if s := r.search; s != nil {
+		r = s.all.part(s.lo, len(s.all.rows))
+		codes = append(codes, make([]string, len(r.rows)-len(codes))...)
+	}
+	if bad < len(r.rows) {
+		w.again(r.without(codes), sinks.Data)
+	}
+}
+
+// quarter takes a request apart that may hold many bad rows. Quarters find a
+// few of them with as many requests as halves would, and many with fewer.
+func (w *write) quarter(r request) {
+	n := len(r.rows)
+	parts := min(n, 4)
+	for i := range parts {
+		w.again(r.part(i*n/parts, (i+1)*n/parts), sinks.Data)
 	}
 }
 

@@ -69,10 +69,8 @@ func rewrite(ctx context.Context, path string) (err error) {
 		return err
 	}
 	fresh := path + ".new"
-	for _, leftover := range []string{fresh, fresh + ".wal"} {
-		if err := os.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := discard(fresh); err != nil {
+		return err
 	}
 	connector, err := duck.NewConnector(InMemory+settings, nil)
 	if err != nil {

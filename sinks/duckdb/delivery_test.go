@@ -68,8 +68,8 @@ func delivered(t *testing.T, events []arrived, batches []transform.Batch) *duckd
 
 // Catches a delay measured to another batch than the one that can have
 // written the row, or to one that flatters; one rounded down to 60 seconds; a
-// day of another zone; an event without publish time counted; and an event
-// counted as often as it was delivered.
+// day of another zone; an event without publish time counted, or one that was a
+// dead letter; and an event counted as often as it was delivered.
 func TestFreshness(t *testing.T) {
 	db := delivered(t, []arrived{
 		{"in its batch", 0, 0, 600, ""},
@@ -80,6 +80,7 @@ func TestFreshness(t *testing.T) {
 		{"of another source", 0, 0, 600, "push"},
 		{"before the batch", 0, 0, 499, ""}, {"after the batch", -9_000, 0, 9_001, ""},
 		{"unpublished", 0, -1, 600, ""},
+		{"replayed", 0, 0, 600, "replay"}, {"replayed again", 0, 0, 600, ""}, {"replayed again", 0, 0, 700, "replay"},
 		{"a minute", 100_000, 100_000, 150_000, ""},
 		{"a minute and a millisecond", 100_000, 99_999, 150_000, ""},
 		{"at midnight", 0, 9_999, 600, ""}, {"at midnight", 0, 10_000, 600, ""},
@@ -105,6 +106,7 @@ func TestFreshness(t *testing.T) {
 		"in the batch of its time 2024-02-29 1 1 1 9 9 9",
 		"in the later of two 2024-02-29 1 1 1 5 5 5",
 		"of another source 2024-02-29 1 1 1 0.6 0.6 0.6",
+		"replayed again 2024-02-29 1 1 1 2.25 2.25 2.25",
 		"several 2024-03-01 4 3 0.75 0.2 99.999 99.999",
 	)
 	answers(t, db, "SELECT DISTINCT typeof(share_within_60_seconds), typeof(median_seconds), typeof(max_seconds) FROM freshness", "DOUBLE DOUBLE DOUBLE")

@@ -32,6 +32,9 @@ func classify(err error) (class sinks.Class, code string) {
 	if err == nil {
 		return "", ""
 	}
+	if errors.Is(err, errMoved) {
+		return sinks.Setup, ""
+	}
 	if text := appendError(""); errors.As(err, &text) {
 		switch raw := string(text); {
 		case constraint.MatchString(raw):

@@ -39,7 +39,8 @@ type DB struct {
 
 	mu        sync.RWMutex // held for reading while the pool is used; to change these, hold the token too
 	connector *duck.Connector
-	pool      *sql.DB // for queries and plans; nil as the writer is
+	pool      *sql.DB     // for queries and plans; nil as the writer is
+	file      fs.FileInfo // that is open; nil in memory, and while none is
 
 	held atomic.Pointer[error] // why writes are held back; nil while they go through
 }
@@ -64,6 +65,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	for id := range d.loaders {
 		if d.loaders[id], err = newLoader(transform.TableID(id)); err != nil {
 			return nil, fmt.Errorf("open warehouse: %w", err)
+		}
+	}
+	if !cfg.ReadOnly && cfg.Path != InMemory {
+		if err := create(cfg.Path); err != nil {
+			return nil, openError(cfg.Path, err)
 		}
 	}
 	if err := d.connect(ctx); err != nil {
@@ -108,8 +114,16 @@ func (d *DB) checkPath() error {
 // would otherwise download it.
 const settings = "?autoinstall_known_extensions=false&autoload_known_extensions=false"
 
-// connect opens the database's file and the connections to it.
+// connect opens the database's file, which must be there, and the connections
+// to it.
 func (d *DB) connect(ctx context.Context) error {
+	var file fs.FileInfo
+	if d.cfg.Path != InMemory {
+		var err error
+		if file, err = os.Stat(d.cfg.Path); err != nil { // else the library would make one
+			return openError(d.cfg.Path, err)
+		}
+	}
 	dsn := d.cfg.Path + settings
 	if d.cfg.ReadOnly && d.cfg.Path != InMemory {
 		dsn += "&access_mode=READ_ONLY"
@@ -130,7 +144,7 @@ func (d *DB) connect(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(openError(d.cfg.Path, err), pool.Close())
 	}
-	d.connector, d.pool, d.writer = connector, pool, writer
+	d.connector, d.pool, d.writer, d.file = connector, pool, writer, file
 	return nil
 }
 
@@ -140,8 +154,28 @@ func (d *DB) disconnect() error {
 		return nil
 	}
 	err := errors.Join(d.writer.Close(), d.pool.Close())
-	d.connector, d.pool, d.writer = nil, nil, nil
+	d.connector, d.pool, d.writer, d.file = nil, nil, nil, nil
 	return err
+}
+
+// reopen lets go of the database, in whatever state it is, and opens its file
+// anew.
+func (d *DB) reopen(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_ = d.disconnect()
+	return d.connect(ctx)
+}
+
+// afresh opens the database anew after a failed commit. What that had begun to
+// put into the tables the library takes back, but not whole: the next row to
+// follow would have in its texts those that were taken back (seen with DuckDB
+// 1.5). In memory no commit can fail for want of room.
+func (d *DB) afresh() error {
+	if d.cfg.Path == InMemory {
+		return nil
+	}
+	return d.reopen(context.Background()) // it must not be left as it is, whoever has lost patience
 }
 
 // Close writes what the library still holds in its log into the file, and
@@ -166,10 +200,12 @@ func openError(path string, err error) error {
 		if m := lockHolder.FindStringSubmatch(text); m != nil {
 			who = fmt.Sprintf("another process (%s, PID %s)", m[1], m[2])
 		}
-		return fmt.Errorf("open warehouse %s: %s has it open, most likely a leadsync worker, and a DuckDB file belongs to "+
-			"one process at a time: stop that process, or ask the worker itself (its dashboard reads the same tables)", path, who)
+		return &HeldError{Path: path, Holder: who}
 	case strings.Contains(text, "not a valid DuckDB database file"):
 		return fmt.Errorf("open warehouse %s: the file is not a DuckDB database: set DUCKDB_PATH to another file", path)
+	case strings.Contains(text, "replaying WAL"):
+		return fmt.Errorf("open warehouse %s: what was written last, which is in %s.wal, cannot be read: restore both files from a copy, "+
+			"or move the second away, which loses the rows that are only in it: %w", path, path, err)
 	case strings.Contains(text, "different configuration"):
 		return fmt.Errorf("open warehouse %s: this process has it open already, in another mode: %w", path, err)
 	}

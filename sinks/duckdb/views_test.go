@@ -343,8 +343,9 @@ var drawEvent = rapid.Custom(func(t *rapid.T) event {
 })
 
 // ofDelivery are views that tell how events were delivered, and of nothing
-// else: freshness when, ledger_daily in which batches.
-var ofDelivery = []string{"freshness", "ledger_daily"}
+// else: freshness when, ledger_daily and completeness_daily in which batches,
+// dead_letter_status what was none.
+var ofDelivery = []string{"freshness", "ledger_daily", "completeness_daily", "dead_letter_status"}
 
 // passing are columns that tell when a copy came in, beside those of the
 // tables that do. Columns that tell of the time now need not be among them:

@@ -5,6 +5,7 @@ package duckdb
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,27 +60,70 @@ func (d *DB) lock(ctx context.Context) error {
 
 func (d *DB) unlock() { <-d.writing }
 
-// write writes the items. Should DuckDB refuse any nevertheless, they are
-// found by halving.
+// write writes the items. Should DuckDB refuse any nevertheless, one is
+// searched for by elimination: half of the candidates is written, and if that
+// goes through the bad one is among the others. In [lo, hi) there is a bad
+// one; what is before is written, what follows waits until it is found. That
+// makes ⌈log2 n⌉ transactions and one for those that waited.
 func (d *DB) write(ctx context.Context, rows *transform.Rows, items []item, refused *sinks.RowErrors) error {
 	if len(items) == 0 {
 		return nil
 	}
-	err := d.persist(ctx, rows, items)
-	class, code := classify(err)
+	code, err := d.commit(ctx, rows, items)
+	if code == "" || err != nil {
+		return err
+	}
+	lo, hi := 0, len(items)
+	for hi-lo > 1 {
+		mid := lo + (hi-lo)/2
+		d.retried(items[lo:mid], sinks.Data)
+		c, err := d.commit(ctx, rows, items[lo:mid])
+		switch {
+		case err != nil:
+			return err
+		case c == "":
+			lo = mid
+		default:
+			hi, code = mid, c
+		}
+	}
+	if hi < len(items) { // else only the first failure speaks against it: it is tried by itself
+		*refused = append(*refused, sinks.RowError{Table: items[lo].table, Row: items[lo].row, Code: code})
+		lo = hi
+	}
+	d.retried(items[lo:], sinks.Data)
+	return d.takeApart(ctx, rows, items[lo:], refused)
+}
+
+// takeApart writes items among which there may be many bad ones, in quarters
+// of quarters where they are refused.
+func (d *DB) takeApart(ctx context.Context, rows *transform.Rows, items []item, refused *sinks.RowErrors) error {
+	code, err := d.commit(ctx, rows, items)
 	switch {
-	case err == nil || class != sinks.Data:
+	case code == "" || err != nil:
 		return err
 	case len(items) == 1:
 		*refused = append(*refused, sinks.RowError{Table: items[0].table, Row: items[0].row, Code: code})
 		return nil
 	}
 	d.retried(items, sinks.Data)
-	half := len(items) / 2
-	if err := d.write(ctx, rows, items[:half], refused); err != nil {
-		return err
+	parts := min(len(items), 4)
+	for i := range parts {
+		if err := d.takeApart(ctx, rows, items[i*len(items)/parts:(i+1)*len(items)/parts], refused); err != nil {
+			return err
+		}
 	}
-	return d.write(ctx, rows, items[half:], refused)
+	return nil
+}
+
+// commit is [DB.persist] with the code of a refusal, "" if there was none,
+// apart from an error.
+func (d *DB) commit(ctx context.Context, rows *transform.Rows, items []item) (code string, err error) {
+	err = d.persist(ctx, rows, items)
+	if class, code := classify(err); err != nil && class == sinks.Data {
+		return code, nil
+	}
+	return "", err
 }
 
 // The waits between attempts.
@@ -122,6 +166,9 @@ func (d *DB) attempt(items []item) error {
 	if d.writer == nil {
 		return errNotOpen
 	}
+	if err := d.inPlace(); err != nil {
+		return err
+	}
 	if err := exec(d.writer, "BEGIN TRANSACTION"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -131,9 +178,9 @@ func (d *DB) attempt(items []item) error {
 		return err
 	}
 	if err := exec(d.writer, "COMMIT"); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return errors.Join(fmt.Errorf("commit: %w", err), d.afresh())
 	}
-	return nil
+	return d.inPlace()
 }
 
 // load appends the rows, table after table.
@@ -163,10 +210,7 @@ func (d *DB) mend(ctx context.Context, cause error) {
 		d.writer = writer
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_ = d.disconnect()
-	if err := d.connect(ctx); err != nil {
+	if err := d.reopen(ctx); err != nil {
 		d.hold(err, sinks.Transient)
 	}
 }

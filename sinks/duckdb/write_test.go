@@ -88,6 +88,38 @@ func TestRowsThatDuckDBRefuses(t *testing.T) {
 	}
 }
 
+// One bad row of 500, in many places. Finding one of n takes log2 n questions
+// and those that waited one more: catches a search that takes more, and rows
+// that are lost on the way.
+func TestOneBadRowCosts(t *testing.T) {
+	seen := &observed{}
+	db := open(t, duckdb.Config{Path: filepath.Join(t.TempDir(), "w.duckdb"), Observer: seen})
+	defer db.Close()
+	const n = 500
+	for round, bad := range []int{0, 1, 249, 250, 311, 374, 498, 499} {
+		var rows transform.Rows
+		for i := range n {
+			data := `{"a":1}`
+			if i == bad {
+				data = `{"a"`
+			}
+			sinktest.Append(&rows, transform.EventsLog, eventRow(fmt.Sprint(round, i), map[string]any{"mapping_data": data}))
+		}
+		before := seen.retried[sinks.Data]
+		err := db.Write(t.Context(), &rows)
+		want := sinks.RowErrors{{Table: transform.EventsLog, Row: bad, Code: "CONVERSION"}}
+		if diff := gocmp.Diff(error(want), err); diff != "" {
+			t.Errorf("row %d is bad (-want +got):\n%s", bad, diff)
+		}
+		if more, most := seen.retried[sinks.Data]-before, 9+1; more > most {
+			t.Errorf("row %d is bad: %d transactions more, want at most %d", bad, more, most)
+		}
+		if got, want := seen.rows[transform.EventsLog], (round+1)*(n-1); got != want {
+			t.Errorf("%d rows written, want %d", got, want)
+		}
+	}
+}
+
 // observed counts what an observer is told.
 type observed struct {
 	mu          sync.Mutex

@@ -1,7 +1,9 @@
 -- How long events took from being published to being queryable, by day and type. An event is queryable when the
 -- batch that wrote it was committed. A row does not name its batch: it is the one of the ledger that was open when
 -- the row was made and spans the event's time; of several the one committed last, so that the figures never
--- flatter. While the ledger does not have the batch yet, the time when the row was made counts.
+-- flatter. While the ledger does not have the batch yet, the time when the row was made counts. An event that was
+-- a dead letter and was replayed is not counted, as none is that still is one: its delay would tell when somebody
+-- mended the cause. dead_letter_status has it.
 --
 -- @events_log tenant_id
 -- day: Day of publishing in the source's time zone.
@@ -34,7 +36,7 @@ timed AS (
     ON b.ingest_source = e.ingest_source AND b.open_second = {{second "e.ingested_at"}}
     AND b.started_at <= e.ingested_at AND e.ingested_at <= b.committed_at
     AND b.min_occurred_at <= e.occurred_at AND e.occurred_at <= b.max_occurred_at
-  WHERE e.published_at IS NOT NULL
+  WHERE e.published_at IS NOT NULL AND e.ingest_source IS DISTINCT FROM 'replay'
   GROUP BY e.event_id, e.tenant_id, e.event_type, e.published_at, e.ingested_at
 ),
 delays AS (

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"errors"
 	"sort"
 	"time"
 
@@ -17,7 +16,8 @@ type batch struct {
 	closing transform.Rows        // written after rows: dead letters of refused rows, the ledger
 	entries []entry               // in order of their rows
 	seen    map[[16]byte]struct{} // the batch's events
-	run     []*Message            // messages to settle in one call
+	tallies tallies
+	run     []*Message // messages to settle in one call
 }
 
 // An entry is a message of a batch.
@@ -25,8 +25,9 @@ type entry struct {
 	msg        *Message
 	settler    Settler
 	end        transform.Mark // rows of the batch up to and with this message's
-	occurredAt time.Time      // zero for what is no event
-	rejection  *transform.Rejection
+	occurredAt time.Time      // zero where no row was made of it
+	key        [16]byte       // of the event, or of the dead letter of what is none
+	tally      int32          // place among the batch's tallies
 }
 
 // full reports whether the batch must be closed.
@@ -36,66 +37,31 @@ func (b *batch) full(cfg *Config) bool {
 
 // add takes a message: its rows, or its dead letter, join the batch, and it
 // gets the outcome that it has once the batch is durable.
-func (b *batch) add(cfg *Config, t *transform.Transformer, m *Message, settler Settler, now time.Time) {
+func (p *Pipeline) add(b *batch, t *transform.Transformer, m *Message, settler Settler, now time.Time) {
 	e := entry{msg: m, settler: settler}
+	m.Rejection = nil
 	before := b.rows.Mark()
 	event, err := t.Transform(&b.rows, m.Data, transform.Delivery{
-		MessageID: m.ID, PublishedAt: m.PublishedAt, IngestedAt: now, Source: cfg.IngestSource,
+		MessageID: m.ID, PublishedAt: m.PublishedAt, IngestedAt: now, Source: p.cfg.IngestSource,
 	})
-	if errors.As(err, &e.rejection) {
-		bury(&b.rows, cfg, &e, now)
-	} else if event.Erased {
-		m.Outcome = Filtered
-	} else if _, again := b.seen[event.ID]; again {
-		m.Outcome = Duplicate
-		b.rows.Cut(before)
+	if err != nil {
+		e.tally = b.tallies.unknown()
+		p.addDead(b, &e, err, now)
 	} else {
-		m.Outcome = Written
-		b.seen[event.ID] = struct{}{}
-		e.occurredAt = event.OccurredAt
+		e.key, e.tally = event.ID, b.tallies.find(event.OccurredAt, event.Type)
+		if event.Erased {
+			m.Outcome = Filtered
+		} else if _, again := b.seen[event.ID]; again || p.window.has(event.ID) {
+			m.Outcome = Duplicate
+			b.rows.Cut(before)
+		} else {
+			m.Outcome = Written
+			b.seen[event.ID] = struct{}{}
+			e.occurredAt = event.OccurredAt
+		}
 	}
 	e.end = b.rows.Mark()
 	b.entries = append(b.entries, e)
-}
-
-// bury gives a message that cannot become rows its dead letter. One that names
-// an erased entity gets none: it would bring back what was erased.
-func bury(rows *transform.Rows, cfg *Config, e *entry, now time.Time) {
-	if cfg.Transform.Erased.Mentions(e.msg.Data) {
-		e.msg.Outcome = Filtered
-		return
-	}
-	e.msg.Outcome = Dead
-	rows.AppendDeadLetter(transform.DeadLetter{
-		Rejection:     e.rejection,
-		Payload:       e.msg.Data,
-		Attributes:    e.msg.Attributes,
-		MessageID:     e.msg.ID,
-		PublishedAt:   e.msg.PublishedAt,
-		DeadAt:        now,
-		Attempts:      e.msg.Attempt,
-		WorkerVersion: cfg.WorkerVersion,
-		Policy:        cfg.Transform.Policy,
-	})
-}
-
-// refuse buries the messages with a row that the warehouse refused for good.
-// Where a dead letter itself was refused the message is given back: it is held
-// nowhere else.
-func (b *batch) refuse(cfg *Config, refused sinks.RowErrors, now time.Time) {
-	for _, r := range refused {
-		e := b.entryOf(r)
-		switch {
-		case r.Table == transform.DeadLetters:
-			e.msg.Outcome = GivenBack
-		case e.msg.Outcome == Written:
-			e.rejection = &transform.Rejection{
-				Reason: transform.RowRejected, Stage: transform.StageWrite,
-				Cause: "a row of " + r.Table.String() + " was refused: " + r.Code,
-			}
-			bury(&b.closing, cfg, e, now)
-		}
-	}
 }
 
 // entryOf returns the entry that a row of the batch belongs to.
@@ -111,19 +77,27 @@ func (b *batch) ledger(cfg *Config, id string, now time.Time) transform.Batch {
 		ID: id, WorkerID: cfg.WorkerID, WorkerVersion: cfg.WorkerVersion, Source: cfg.IngestSource,
 		StartedAt: b.started, CommittedAt: now,
 	}
+	if l.CommittedAt.Before(l.StartedAt) { // the clock was set back meanwhile
+		l.CommittedAt = l.StartedAt
+	}
 	for i := range b.entries {
 		e := &b.entries[i]
+		tally := &b.tallies.list[e.tally]
 		switch e.msg.Outcome {
 		case GivenBack:
 			continue
 		case Written:
 			l.Written++
+			tally.Written++
 		case Duplicate:
 			l.Duplicates++
+			tally.Duplicates++
 		case Filtered:
 			l.Filtered++
+			tally.Filtered++
 		case Dead:
 			l.Dead++
+			tally.Dead++
 		}
 		l.Received++
 		if e.occurredAt.IsZero() {
@@ -136,13 +110,14 @@ func (b *batch) ledger(cfg *Config, id string, now time.Time) transform.Batch {
 			l.MaxOccurredAt = e.occurredAt
 		}
 	}
+	l.Tallies = b.tallies.counted()
 	return l
 }
 
 // giveBack takes back every outcome: nothing is known to be durable.
 func (b *batch) giveBack() {
 	for i := range b.entries {
-		b.entries[i].msg.Outcome = GivenBack
+		b.entries[i].msg.giveBack()
 	}
 }
 
@@ -153,6 +128,7 @@ func (b *batch) reset() {
 	clear(b.entries)
 	b.entries = b.entries[:0]
 	clear(b.seen)
+	b.tallies.reset()
 	clear(b.run)
 	b.run = b.run[:0]
 }

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"time"
+
+	"leadsync/transform"
 )
 
 // A Message is one delivery of an event.
@@ -17,9 +19,15 @@ type Message struct {
 	// settles the message.
 	Outcome Outcome
 
+	// Rejection says why the message is dead, nil unless its outcome is Dead.
+	// The pipeline sets it like the outcome.
+	Rejection *transform.Rejection
+
 	// Receipt is the source's own: what it needs to acknowledge the message.
 	Receipt any
 }
+
+func (m *Message) giveBack() { m.Outcome, m.Rejection = GivenBack, nil }
 
 // An Outcome is what became of a message. Between being handed over and its
 // outcome a message is held: also for as long as the warehouse is away.
@@ -29,7 +37,7 @@ type Outcome uint8
 const (
 	GivenBack Outcome = iota // not written, or not known to be: it must be delivered again
 	Written                  // its rows are durable
-	Duplicate                // another message of its batch brought the same event
+	Duplicate                // another message brought the same event, which is or becomes durable
 	Filtered                 // left out: it names an entity that was erased
 	Dead                     // it stands in dead_letters
 	numOutcomes

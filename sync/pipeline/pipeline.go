@@ -12,60 +12,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"leadsync/sinks"
 	"leadsync/transform"
 )
-
-// Config are the settings of a [Pipeline].
-type Config struct {
-	Sink         sinks.Sink
-	Transform    transform.Options
-	IngestSource string // "pubsub", "push", "backfill" or "replay"
-
-	// A batch ends at the first of the three: so many messages, so many
-	// bytes of encoded rows, so long since its first message. Zero values
-	// take the defaults: 500, 1 MiB and 250 ms.
-	MaxRows  int
-	MaxBytes int
-	MaxDelay time.Duration
-
-	// InFlight is how many batches may be on their way to the sink at once.
-	// The default is 8.
-	InFlight int
-
-	// DrainTimeout bounds how long writes may go on once the context is
-	// done; what is not durable then is given back. The default is 8 s.
-	DrainTimeout time.Duration
-
-	WorkerID      string // names this process in the ledger
-	WorkerVersion string
-	Logger        *slog.Logger // nil: nothing is logged
-	Observer      Observer     // nil: nothing is observed
-}
-
-// An Observer is told what happens, for metrics. Its methods may be called
-// concurrently and must return at once.
-type Observer interface {
-	Received(messages int)
-	Settled(outcome Outcome, messages int)
-	DeadLetter(reason transform.Reason)
-	// UnknownField is told of a key of the source that no column holds, and
-	// in how many events it was, once a batch. There are at most 200 keys;
-	// others come together as [transform.OtherField].
-	UnknownField(part transform.Part, key string, events int)
-	// BatchClosed is told of every batch when it goes to the sink: rows and
-	// bytes of all tables, age since its first message.
-	BatchClosed(rows, bytes int, age time.Duration)
-	// Durable is told of every message published at a known time how long
-	// after that it was durable.
-	Durable(sincePublish time.Duration)
-}
 
 // A Pipeline transforms messages and writes their rows. Use it for one Run.
 type Pipeline struct {
@@ -79,7 +32,9 @@ type Pipeline struct {
 	flights     sync.WaitGroup
 	batches     atomic.Int64 // numbers the batches
 	unknown     unknownFields
+	window      *window // nil: duplicates are known within a batch only
 	outstanding atomic.Int64
+	settled     atomic.Int64
 }
 
 type submission struct {
@@ -93,38 +48,22 @@ var errDrainTimeout = errors.New("drain timeout")
 
 // New returns a pipeline.
 func New(cfg Config) *Pipeline {
-	if cfg.MaxRows <= 0 {
-		cfg.MaxRows = 500
-	}
-	if cfg.MaxBytes <= 0 {
-		cfg.MaxBytes = 1 << 20
-	}
-	if cfg.MaxDelay <= 0 {
-		cfg.MaxDelay = 250 * time.Millisecond
-	}
-	if cfg.InFlight <= 0 {
-		cfg.InFlight = 8
-	}
-	if cfg.DrainTimeout <= 0 {
-		cfg.DrainTimeout = 8 * time.Second
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Observer == nil {
-		cfg.Observer = unobserved{}
-	}
+	cfg.setDefaults()
 	return &Pipeline{
 		cfg:      cfg,
 		in:       make(chan submission),
 		slots:    make(chan struct{}, cfg.InFlight),
 		free:     make(chan *batch, cfg.InFlight),
 		draining: make(chan struct{}),
+		window:   newWindow(cfg.DuplicateWindow),
 	}
 }
 
 // Outstanding returns how many messages have been taken and not yet settled.
 func (p *Pipeline) Outstanding() int { return int(p.outstanding.Load()) }
+
+// Settled returns how many messages have been settled.
+func (p *Pipeline) Settled() int64 { return p.settled.Load() }
 
 // Run takes the source's messages until ctx is done, then drains: open batches
 // are written at once, and after DrainTimeout what is not durable is given
@@ -139,8 +78,11 @@ func (p *Pipeline) Run(ctx context.Context, source Source) error {
 		workers.Go(p.work)
 	}
 	finished := make(chan struct{})
-	var drainer sync.WaitGroup
-	drainer.Go(func() { p.drain(ctx, finished) })
+	var attendants sync.WaitGroup
+	attendants.Go(func() { p.drain(ctx, finished) })
+	if p.window != nil {
+		attendants.Go(func() { p.forget(finished) })
+	}
 
 	err := source.Run(ctx, p.submit)
 
@@ -148,7 +90,7 @@ func (p *Pipeline) Run(ctx context.Context, source Source) error {
 	workers.Wait()
 	p.flights.Wait()
 	close(finished)
-	drainer.Wait()
+	attendants.Wait()
 	if err != nil {
 		return fmt.Errorf("run source: %w", err)
 	}
@@ -172,6 +114,20 @@ func (p *Pipeline) drain(ctx context.Context, finished <-chan struct{}) {
 		p.cfg.Logger.Warn("drain timeout: messages that are not durable are given back", "outstanding", p.Outstanding())
 		p.stopWrites(errDrainTimeout)
 	case <-finished:
+	}
+}
+
+// forget ages the window, by a clock that nobody sets.
+func (p *Pipeline) forget(finished <-chan struct{}) {
+	ticker := time.NewTicker(windowAge)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			p.window.age()
+		case <-finished:
+			return
+		}
 	}
 }
 
@@ -203,7 +159,7 @@ func (p *Pipeline) submit(ctx context.Context, msgs []*Message, settler Settler)
 		}
 	}
 	for _, m := range msgs {
-		m.Outcome = GivenBack
+		m.giveBack()
 	}
 	p.settle(settler, msgs)
 	return fmt.Errorf("submit %d messages: %w", len(msgs), cause)
@@ -222,6 +178,7 @@ func (p *Pipeline) settle(settler Settler, msgs []*Message) {
 	}
 	settler.Settle(msgs)
 	p.outstanding.Add(-int64(len(msgs)))
+	p.settled.Add(int64(len(msgs)))
 }
 
 // work takes submissions, one goroutine's share of them, into a batch of its
@@ -242,13 +199,13 @@ func (p *Pipeline) work() {
 	}
 	take := func(s submission) {
 		p.cfg.Observer.Received(len(s.msgs))
-		now := time.Now()
+		now := p.cfg.Now()
 		for _, m := range s.msgs {
 			if open == nil {
 				open = p.newBatch(now)
 				age.Reset(p.cfg.MaxDelay)
 			}
-			open.add(&p.cfg, transformer, m, s.settler, now)
+			p.add(open, transformer, m, s.settler, now)
 			if open.full(&p.cfg) {
 				flush()
 			}
@@ -292,7 +249,7 @@ func (p *Pipeline) work() {
 
 // dispatch sends a batch on its way and waits only for a slot.
 func (p *Pipeline) dispatch(b *batch) {
-	p.cfg.Observer.BatchClosed(b.rows.Total(), b.rows.Bytes(), time.Since(b.started))
+	p.cfg.Observer.BatchClosed(b.rows.Total(), b.rows.Bytes(), max(0, p.cfg.Now().Sub(b.started)))
 	p.slots <- struct{}{}
 	p.flights.Go(func() {
 		defer func() { <-p.slots }()
@@ -318,12 +275,3 @@ func (p *Pipeline) newBatch(now time.Time) *batch {
 	b.started = now
 	return b
 }
-
-type unobserved struct{}
-
-func (unobserved) Received(int)                             {}
-func (unobserved) Settled(Outcome, int)                     {}
-func (unobserved) DeadLetter(transform.Reason)              {}
-func (unobserved) UnknownField(transform.Part, string, int) {}
-func (unobserved) BatchClosed(int, int, time.Duration)      {}
-func (unobserved) Durable(time.Duration)                    {}

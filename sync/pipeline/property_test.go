@@ -16,8 +16,9 @@ import (
 
 // Whatever goes wrong, and in whatever order: every message is settled exactly
 // once; what is settled as durable is in the tables, and as often in the
-// ledger, whose every row adds up. Catches an outcome that does not follow
-// from what became durable, in combinations that nobody thought of.
+// ledger, whose every row adds up; what is settled as a duplicate has another
+// that is in the tables. Catches an outcome that does not follow from what
+// became durable, in combinations that nobody thought of.
 func TestAnyFaults(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -35,6 +36,7 @@ func anyFaults(t *testing.T, draw *rand.Rand) {
 	worker := start(Config{
 		Sink: sinktest.NewFaulty(t, memory, script...), MaxRows: 1 + draw.IntN(20), InFlight: 1 + draw.IntN(4),
 		MaxDelay: time.Duration(1+draw.IntN(200)) * time.Millisecond, DrainTimeout: time.Second,
+		DuplicateWindow: draw.IntN(3) * draw.IntN(100),
 	})
 	msgs := messages(300)
 	for _, m := range msgs {
@@ -77,7 +79,17 @@ func anyFaults(t *testing.T, draw *rand.Rand) {
 		return ids
 	}
 	events, letters := standsIn(transform.EventsLog), standsIn(transform.DeadLetters)
+	stands := map[string]bool{}
 	for _, m := range msgs {
+		stands[string(m.Data)] = stands[string(m.Data)] || events[m.ID] || letters[m.ID]
+	}
+	for _, m := range msgs {
+		if m.Outcome == Duplicate && !stands[string(m.Data)] {
+			t.Errorf("message %s is a duplicate of nothing", m.ID)
+		}
+		if (m.Rejection != nil) != (m.Outcome == Dead) {
+			t.Errorf("message %s is %s for %v", m.ID, m.Outcome, m.Rejection)
+		}
 		if m.Outcome == Written && !events[m.ID] || m.Outcome == Dead && !letters[m.ID] {
 			t.Errorf("message %s is %s and in no table", m.ID, m.Outcome)
 		}

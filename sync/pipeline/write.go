@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"leadsync/sinks"
 	"leadsync/transform"
@@ -12,11 +11,14 @@ import (
 // write makes a batch durable and settles its messages. The ledger's row
 // follows the rows it counts, so that it never tells of what did not happen.
 func (p *Pipeline) write(b *batch) {
-	err := p.writeRows(b)
-	if err != nil {
+	if err := p.writeRows(b); err != nil {
 		b.giveBack()
 		p.cfg.Logger.Warn("batch given back", "messages", len(b.entries), "error", err)
+	} else if err := p.publish(b); err != nil {
+		b.giveBackDead()
+		p.cfg.Logger.Warn("dead letters given back", "error", err)
 	}
+	p.window.add(b.entries)
 	p.report(b)
 	for i := 0; i < len(b.entries); {
 		b.run = b.run[:0]
@@ -33,12 +35,12 @@ func (p *Pipeline) write(b *batch) {
 func (p *Pipeline) writeRows(b *batch) error {
 	var refused sinks.RowErrors
 	if err := p.cfg.Sink.Write(p.writes, &b.rows); errors.As(err, &refused) {
-		b.refuse(&p.cfg, refused, time.Now())
+		b.refuse(&p.cfg, refused, p.cfg.Now())
 	} else if err != nil {
 		return fmt.Errorf("write rows: %w", err)
 	}
 	id := fmt.Sprintf("%s-%d", p.cfg.WorkerID, p.batches.Add(1))
-	ledger := b.ledger(&p.cfg, id, time.Now())
+	ledger := b.ledger(&p.cfg, id, p.cfg.Now())
 	if ledger.Received == 0 {
 		return nil
 	}
@@ -51,7 +53,7 @@ func (p *Pipeline) writeRows(b *batch) error {
 
 // report tells the observer and the log what became of a batch.
 func (p *Pipeline) report(b *batch) {
-	now := time.Now()
+	now := p.cfg.Now()
 	var dead [len(transform.Reasons)]int
 	var first [len(transform.Reasons)]*entry
 	for i := range b.entries {
@@ -63,9 +65,9 @@ func (p *Pipeline) report(b *batch) {
 			p.cfg.Observer.Durable(now.Sub(e.msg.PublishedAt))
 		}
 		if e.msg.Outcome == Dead {
-			p.cfg.Observer.DeadLetter(e.rejection.Reason)
+			p.cfg.Observer.DeadLetter(e.msg.Rejection.Reason)
 			for r, reason := range transform.Reasons {
-				if reason == e.rejection.Reason {
+				if reason == e.msg.Rejection.Reason {
 					if dead[r]++; first[r] == nil {
 						first[r] = e
 					}
@@ -75,7 +77,7 @@ func (p *Pipeline) report(b *batch) {
 	}
 	for r, n := range dead {
 		if n > 0 { // one line a batch and reason, however many letters
-			rejection := first[r].rejection
+			rejection := first[r].msg.Rejection
 			p.cfg.Logger.Warn("dead letters", "reason", rejection.Reason, "stage", rejection.Stage, "messages", n,
 				"first_message_id", first[r].msg.ID, "first_fingerprint", rejection.Fingerprint(), "first_error", rejection)
 		}

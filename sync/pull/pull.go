@@ -9,12 +9,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 
 	"leadsync/sync/pipeline"
 )
@@ -34,6 +35,10 @@ type Config struct {
 	// 10 MB/s from Pub/Sub.
 	Streams int
 
+	// Watchdog is the time after which streams that bring nothing are
+	// recycled, and then looked into; see [Source.Alive]. 0: they never are.
+	Watchdog time.Duration
+
 	Logger *slog.Logger // nil: nothing is logged
 }
 
@@ -46,7 +51,7 @@ const maxExtension = 12 * time.Hour
 // anew with growing pauses between these.
 const (
 	minPause = time.Second
-	maxPause = 30 * time.Second
+	maxPause = 10 * time.Second
 
 	healAfter = 5 * time.Second
 )
@@ -56,8 +61,15 @@ type Source struct {
 	client     *pubsub.Client
 	subscriber *pubsub.Subscriber
 	name       string
+	patience   time.Duration
 	logger     *slog.Logger
+	line       *line
 	state      atomic.Pointer[error] // cause of not pulling; nil while pulling
+	stuck      atomic.Pointer[error] // why only a restart helps; nil while it is not needed
+	pulled     atomic.Bool           // there has been a time when it pulled
+	held       atomic.Int64          // messages handed over and not settled
+	fetched    sync.WaitGroup        // those of them that no stream brought
+	told       bool                  // the log has been told that no messages come
 }
 
 // Open connects to Pub/Sub, or to the server that PUBSUB_EMULATOR_HOST names.
@@ -71,7 +83,10 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	if project == "" {
 		project = pubsub.DetectProjectID
 	}
-	client, err := pubsub.NewClient(ctx, project)
+	line := newLine()
+	client, err := pubsub.NewClient(ctx, project,
+		option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(line.onCall)),
+		option.WithGRPCDialOption(grpc.WithChainStreamInterceptor(line.onStream)))
 	if err != nil {
 		return nil, fmt.Errorf("connect to pub/sub: %w", err)
 	}
@@ -87,7 +102,10 @@ func Open(ctx context.Context, cfg Config) (*Source, error) {
 	// ShutdownOptions stays nil: with a timeout set there the library drops
 	// every ack made after the cancel. The pipeline bounds the drain.
 	settings.ShutdownOptions = nil
-	return &Source{client: client, subscriber: subscriber, name: cfg.Subscription, logger: cfg.Logger}, nil
+	return &Source{
+		client: client, subscriber: subscriber, name: cfg.Subscription,
+		patience: cfg.Watchdog, logger: cfg.Logger, line: line,
+	}, nil
 }
 
 // Close ends the connection. Call it after Run has returned.
@@ -98,13 +116,40 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// Ready returns nil while messages are being pulled, and otherwise why not.
+// Ready returns nil while messages are being pulled, and otherwise why not and
+// what mends it. It tells within 10 s that Pub/Sub cannot be reached, hangs or
+// refuses, while [Source.Run] runs.
 func (s *Source) Ready() error {
+	if err := s.cause(); err != nil {
+		return err
+	}
+	return s.Alive()
+}
+
+// cause is what Ready tells of what may end without a restart.
+func (s *Source) cause() error {
 	if err := s.state.Load(); err != nil {
+		return *err
+	}
+	if err := s.line.cause(time.Now()); err != nil {
+		return s.explained(err)
+	}
+	return nil
+}
+
+// Alive returns an error when only a restart helps: messages wait and streams
+// bring none although they were recycled, or none is opened, or Pub/Sub has
+// answered nothing at all for long. It returns nil while there is another
+// cause for standing still: see [Source.Ready].
+func (s *Source) Alive() error {
+	if err := s.stuck.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
+
+// Recycles returns how often the streams were recycled.
+func (s *Source) Recycles() int { return int(s.line.recycles.Load()) }
 
 // Run pulls until ctx is done; then it returns nil after every message that it
 // handed over is settled and its ack or nack sent. It returns an error only if
@@ -112,21 +157,26 @@ func (s *Source) Ready() error {
 // subscription, no permission. Later it waits and tries again, whatever the
 // cause, and [Source.Ready] tells.
 func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch(ctx, submit) })
+	defer func() {
+		cancel()
+		watching.Wait()
+		s.fetched.Wait()
+	}()
+	return s.receive(ctx, submit)
+}
+
+// receive pulls by streams.
+func (s *Source) receive(ctx context.Context, submit pipeline.Submit) error {
 	pause := minPause
-	var pulled atomic.Bool
-	pulling := func() {
-		pulled.Store(true)
-		s.state.Store(nil)
-	}
 	for {
 		started := time.Now()
 		// A stream that has not failed for this long counts as pulling, also
 		// when no message comes.
-		healed := time.AfterFunc(healAfter, pulling)
-		err := s.subscriber.Receive(ctx, func(ctx context.Context, m *pubsub.Message) {
-			pulling()
-			receive(ctx, m, submit)
-		})
+		healed := time.AfterFunc(healAfter, s.pulling)
+		err := s.subscriber.Receive(ctx, s.taker(submit))
 		healed.Stop()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // whatever Receive says then, the end was asked for
@@ -134,8 +184,8 @@ func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
 		if err == nil {
 			err = errors.New("the stream ended")
 		}
-		err = fmt.Errorf("pull from subscription %s: %w", s.name, err)
-		if isSetup(err) && !pulled.Load() {
+		err = s.explained(err)
+		if isSetup(err) && !s.pulled.Load() {
 			return err
 		}
 		s.state.Store(&err)
@@ -153,40 +203,54 @@ func (s *Source) Run(ctx context.Context, submit pipeline.Submit) error {
 	}
 }
 
-// isSetup reports whether a person must act.
-func isSetup(err error) bool {
-	switch status.Code(err) {
-	case codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument:
-		return true
-	default:
-		return false
+// pulling notes that messages are being pulled.
+func (s *Source) pulling() {
+	s.pulled.Store(true)
+	s.state.Store(nil)
+}
+
+// taker returns a function that hands one message over and returns when it is
+// settled: the library counts a message as outstanding until then, whenever it
+// was acknowledged. The library starts a goroutine for each, whose stack just
+// suffices: another frame or a deferred call here makes it grow, which costs
+// the whole worker a tenth.
+func (s *Source) taker(submit pipeline.Submit) func(context.Context, *pubsub.Message) {
+	return func(ctx context.Context, m *pubsub.Message) {
+		s.pulling()
+		w := s.newWaiter()
+		msg := &pipeline.Message{
+			ID:          m.ID,
+			Data:        m.Data,
+			Attributes:  m.Attributes,
+			PublishedAt: m.PublishTime,
+		}
+		if m.DeliveryAttempt != nil {
+			msg.Attempt = *m.DeliveryAttempt
+		}
+		// An error means that the message was settled as given back.
+		_ = submit(ctx, []*pipeline.Message{msg}, w)
+		<-w.settled
+		if msg.Outcome.Durable() {
+			m.Ack()
+		} else {
+			m.Nack()
+		}
 	}
 }
 
-// receive hands one message over and returns when it is settled: the library
-// counts a message as outstanding until then, whenever it was acknowledged.
-func receive(ctx context.Context, m *pubsub.Message, submit pipeline.Submit) {
-	w := &waiter{settled: make(chan struct{})}
-	msg := &pipeline.Message{
-		ID:          m.ID,
-		Data:        m.Data,
-		Attributes:  m.Attributes,
-		PublishedAt: m.PublishTime,
-	}
-	if m.DeliveryAttempt != nil {
-		msg.Attempt = *m.DeliveryAttempt
-	}
-	// An error means that the message was settled as given back.
-	_ = submit(ctx, []*pipeline.Message{msg}, w)
-	<-w.settled
-	if msg.Outcome.Durable() {
-		m.Ack()
-	} else {
-		m.Nack()
-	}
+// A waiter wakes whoever handed one message over.
+type waiter struct {
+	settled chan struct{}
+	held    *atomic.Int64
 }
 
-// A waiter wakes the callback of one message.
-type waiter struct{ settled chan struct{} }
+// newWaiter counts one more message as held, until it is settled.
+func (s *Source) newWaiter() *waiter {
+	s.held.Add(1)
+	return &waiter{make(chan struct{}), &s.held}
+}
 
-func (w *waiter) Settle([]*pipeline.Message) { close(w.settled) }
+func (w *waiter) Settle([]*pipeline.Message) {
+	w.held.Add(-1)
+	close(w.settled)
+}

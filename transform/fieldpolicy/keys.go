@@ -74,15 +74,19 @@ func (l *loader) secret(key *yaml.Node, where string, env, file *yaml.Node) []by
 		}
 		secret = []byte(value)
 	default:
-		path := file.Value
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(filepath.Dir(l.path), path)
-		}
 		var err error
-		if secret, err = readFile(path); err != nil {
+		if secret, err = readFile(l.relative(file.Value)); err != nil {
 			l.report(file, "%s.file: %v", where, err)
 			return make([]byte, transform.MinSecret)
 		}
 	}
 	return bytes.TrimRight(secret, "\r\n") // editors and echo add them
+}
+
+// relative returns the path of a file that the policy names.
+func (l *loader) relative(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(l.path), path)
 }

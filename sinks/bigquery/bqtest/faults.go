@@ -2,9 +2,11 @@ package bqtest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
+	rest "google.golang.org/api/bigquery/v2"
 	"google.golang.org/grpc/codes"
 )
 
@@ -119,6 +121,27 @@ func (s *Server) Drop(table string) error {
 	}
 	key := keyOf(t.meta)
 	delete(s.datasets[key.project+":"+key.dataset].tables, key.table)
+	return nil
+}
+
+// DropColumn makes a table as if it never had the column, which nothing but a
+// new table could do to a real one. Rows that are there keep their values.
+func (s *Server) DropColumn(table, column string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.find(table)
+	if t == nil {
+		return fmt.Errorf("drop column %s: no table %s", column, table)
+	}
+	fields := t.meta.Schema.Fields
+	i := slices.IndexFunc(fields, func(f *rest.TableFieldSchema) bool { return f.Name == column })
+	if i < 0 {
+		return fmt.Errorf("drop column %s: table %s has none", column, table)
+	}
+	meta, schema := *t.meta, *t.meta.Schema
+	schema.Fields = slices.Delete(slices.Clone(fields), i, i+1)
+	meta.Schema, meta.Etag = &schema, s.etag()
+	t.meta = &meta
 	return nil
 }
 

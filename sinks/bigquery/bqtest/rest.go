@@ -38,6 +38,7 @@ func (s *Server) routes() http.Handler {
 	handle("PATCH "+dataset+"/tables/{table}", s.changeTable)
 	handle("PUT "+dataset+"/tables/{table}", s.changeTable)
 	handle("DELETE "+dataset+"/tables/{table}", s.deleteTable)
+	handle("POST "+dataset+"/tables/{call}", s.testPermissions)
 	handle("GET "+dataset+"/tables/{table}/data", s.listRows)
 	handle("POST /projects/{project}/queries", s.query)
 	handle("GET /projects/{project}/queries/{job}", s.queryResults)

@@ -1,0 +1,20 @@
+-- Whether anything was lost: what the ledger says was written, against what events_log holds, by day and type. Rows
+-- are written before the ledger tells of them, so there must be at least as many as it tells of; more are copies that
+-- a worker made before it was killed.
+--
+-- event_day: Day in UTC on which the events occurred: their partition. NULL where the ledger does not tell, as of
+--   most dead letters.
+-- event_type: Kind of the events; NULL where the ledger does not tell.
+-- received: Messages about them, of the ledger.
+-- written: Of these, messages that became rows.
+-- duplicates: Messages whose event had been written already, so that nothing was.
+-- dead: Messages that became dead letters.
+-- filtered: Messages left out: they name a lead that was erased.
+-- copies: Rows of events_log.
+-- events: Different events among them: what the view events shows.
+-- missing: Rows that the ledger tells of and that are not there: at least so many.
+-- lost: Of these, the ones that no erasure explains: they were written after the last one.
+-- unledgered: Events that the ledger never told of, a quarter of an hour after they came in.
+-- verdict: lost; erased (rows are missing, and leads were erased since); unledgered (the ledger itself lacks batches);
+--   not_tallied (by a version that did not count by day and type); agrees.
+{{template "completeness.tmpl" .}}
