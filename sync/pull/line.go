@@ -40,7 +40,7 @@ type line struct {
 	mu     sync.Mutex
 	open   map[*tap]struct{}
 	opened time.Time // last stream, or the beginning
-	closed time.Time // since when no stream is open; of use while none is
+	closed time.Time // since when no stream is open that is not being recycled; of use while none is
 	stream trouble   // of streams; gone when one works
 	call   trouble   // of calls; gone when one is answered
 }
@@ -143,6 +143,7 @@ func (l *line) recycle() {
 	for t := range l.open {
 		taps = append(taps, t)
 	}
+	l.closed = time.Now()
 	l.mu.Unlock()
 	for _, t := range taps {
 		t.recycled.Store(true)
@@ -178,12 +179,15 @@ func (l *line) troubled() bool {
 	return l.call.err != nil
 }
 
-// streams returns since when a stream is open, or, if none is, since when.
+// streams returns since when a stream is open, or, if none is, since when. One
+// that is being recycled is none.
 func (l *line) streams() (open bool, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) > 0 {
-		return true, l.opened
+	for t := range l.open {
+		if !t.recycled.Load() {
+			return true, l.opened
+		}
 	}
 	return false, l.closed
 }

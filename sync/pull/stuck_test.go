@@ -16,6 +16,11 @@ func TestRecyclesStalledStreams(t *testing.T) {
 	r.settled()
 	r.server.Stall()
 	r.publish(20)
+	for end := time.Now().Add(30 * time.Second); r.server.Stats().Unacked > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err := r.source.Ready(); err != nil {
+			t.Fatalf("a stream that is recycled is told as an outage: %v", err)
+		}
+	}
 	r.settled()
 	if n := r.source.Recycles(); n == 0 {
 		t.Error("no stream was recycled")
