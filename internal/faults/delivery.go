@@ -115,12 +115,7 @@ func duplicatesPublished(r *Rig) error {
 		r.Sleep(r.settings.BatchDelay)
 		r.Send(events...)
 	}
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.recovered()
 }
 
 func outOfOrder(r *Rig) error {
@@ -149,12 +144,7 @@ func (r *Rig) without(fault func(bool), d time.Duration) error {
 	r.Sleep(d)
 	fault(false)
 	r.Healed()
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.recovered()
 }
 
 // acked reports whether a message was acknowledged.

@@ -103,12 +103,7 @@ func memoryShort(r *Rig) error {
 		events[i].Data = padded(events[i].Data, large)
 	}
 	r.Send(events...)
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.recovered()
 }
 
 // padded returns an event with a key more, of so many bytes.

@@ -71,14 +71,7 @@ func (r *Rig) failPulls(code codes.Code) error {
 		r.ExpectRed(alarm, "subscription "+subscription, code.String())
 	}
 	r.PubSub.FailPulls(nil)
-	r.Healed()
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.expectFirstDelivery()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.mended()
 }
 
 // resetPulls ends the open streams while messages come.
@@ -92,13 +85,7 @@ func (r *Rig) resetPulls(err error) error {
 		r.Sleep(50 * time.Millisecond)
 		r.PubSub.ResetStreams(err)
 	}
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.expectFirstDelivery()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.untouched()
 }
 
 func unreachable(r *Rig) error {
@@ -111,12 +98,7 @@ func unreachable(r *Rig) error {
 	r.Sleep(3 * time.Second)
 	r.PubSub.Down(false)
 	r.Healed()
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.recovered()
 }
 
 func subscriptionMissing(r *Rig) error {

@@ -186,6 +186,32 @@ func (r *Rig) Settle() error {
 	return nil
 }
 
+// recovered waits until every message is acknowledged, and expects that none
+// was given back and that the worker is ready again.
+func (r *Rig) recovered() error {
+	if err := r.Settle(); err != nil {
+		return err
+	}
+	r.ExpectNoNack()
+	r.ExpectGreen(recovery)
+	return nil
+}
+
+// untouched is recovered, and expects that no message was delivered twice.
+func (r *Rig) untouched() error {
+	if err := r.recovered(); err != nil {
+		return err
+	}
+	r.expectFirstDelivery()
+	return nil
+}
+
+// mended is untouched, from now on: the cause of the fault is gone.
+func (r *Rig) mended() error {
+	r.Healed()
+	return r.untouched()
+}
+
 // Expect notes a failure unless ok. It may be called concurrently.
 func (r *Rig) Expect(ok bool, format string, args ...any) {
 	if ok {

@@ -54,18 +54,6 @@ func permissionLost(r *Rig) error {
 	return r.mended()
 }
 
-// mended waits for what follows once a person has acted.
-func (r *Rig) mended() error {
-	r.Healed()
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.expectFirstDelivery()
-	r.ExpectGreen(recovery)
-	return nil
-}
-
 // tableDropped drops the table before anything is in it: what is dropped with
 // a table is gone.
 func tableDropped(r *Rig) error {

@@ -86,14 +86,7 @@ func frozen(r *Rig) error {
 	r.Publish(200)
 	r.ExpectRed(alarm, "subscription "+subscription)
 	r.PubSub.Hang(false)
-	r.Healed()
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectNoNack()
-	r.expectFirstDelivery()
-	r.ExpectGreen(recovery)
-	return nil
+	return r.mended()
 }
 
 // lettersRefused ends as it does when the operator takes the topic out of the
