@@ -67,38 +67,31 @@ func (s *sheet) columns(name string, rows [][]string) {
 
 // list adds a section of words that go on in the next line.
 func (s *sheet) list(name string, words []string) {
-	var line string
+	pieces := make([]string, len(words))
 	for i, word := range words {
-		if word = printable(word); i < len(words)-1 {
-			word += ","
-		}
-		switch {
-		case line == "":
-			line = word
-		case nameWidth+printWidth(line)+1+printWidth(word) > sheetWidth:
-			s.section(name, line+"\n")
-			name, line = "", word
-		default:
-			line += " " + word
+		if pieces[i] = printable(word); i < len(words)-1 {
+			pieces[i] += ","
 		}
 	}
-	if line != "" {
-		s.section(name, line+"\n")
-	}
+	s.wrapped(name, pieces)
 }
 
 // words adds a section of a sentence that goes on in the next line.
-func (s *sheet) words(name, sentence string) {
-	line := ""
-	for word := range strings.FieldsSeq(printable(sentence)) {
+func (s *sheet) words(name, sentence string) { s.wrapped(name, strings.Fields(printable(sentence))) }
+
+// wrapped adds a section of pieces with a space between them, in as many lines
+// as they need; none is taken apart.
+func (s *sheet) wrapped(name string, pieces []string) {
+	var line string
+	for _, piece := range pieces {
 		switch {
 		case line == "":
-			line = word
-		case nameWidth+printWidth(line)+1+printWidth(word) > sheetWidth:
+			line = piece
+		case nameWidth+printWidth(line)+1+printWidth(piece) > sheetWidth:
 			s.section(name, line+"\n")
-			name, line = "", word
+			name, line = "", piece
 		default:
-			line += " " + word
+			line += " " + piece
 		}
 	}
 	if line != "" {

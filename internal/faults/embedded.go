@@ -111,15 +111,7 @@ func fileNotFinished(r *Rig) error {
 			return errors.Join(err, context.Cause(r.ctx))
 		}
 	}
-	r.Broken()
-	if err := r.Start(); err != nil {
-		return err
-	}
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectGreen(recovery)
-	return nil
+	return r.restarted()
 }
 
 func logTorn(r *Rig) error {
@@ -138,20 +130,10 @@ func logTorn(r *Rig) error {
 	if err := os.WriteFile(r.Database+".wal", torn, 0o600); err != nil { //nolint:gosec // in the rig's own folder
 		return fmt.Errorf("tear the warehouse's log: %w", err)
 	}
-	a, err := r.audit()
-	if err != nil {
+	if err := r.expectNoLoss(); err != nil {
 		return err
 	}
-	r.Expect(a.lost == 0, "%d facts were acknowledged and are not durable after a kill", a.lost)
-	r.Broken()
-	if err := r.Start(); err != nil {
-		return err
-	}
-	if err := r.Settle(); err != nil {
-		return err
-	}
-	r.ExpectGreen(recovery)
-	return nil
+	return r.restarted()
 }
 
 func diskFull(r *Rig) error {

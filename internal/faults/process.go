@@ -70,6 +70,31 @@ func sigterm(r *Rig) error {
 	return nil
 }
 
+// expectNoLoss expects that all that was acknowledged is durable, now that the
+// worker was killed.
+func (r *Rig) expectNoLoss() error {
+	a, err := r.audit()
+	if err != nil {
+		return err
+	}
+	r.Expect(a.lost == 0, "%d facts were acknowledged and are not durable after a kill", a.lost)
+	return nil
+}
+
+// restarted starts a worker in the place of one that was killed, and waits
+// until it has caught up.
+func (r *Rig) restarted() error {
+	r.Broken()
+	if err := r.Start(); err != nil {
+		return err
+	}
+	if err := r.Settle(); err != nil {
+		return err
+	}
+	r.ExpectGreen(recovery)
+	return nil
+}
+
 func sigkill(r *Rig) error {
 	for range 3 {
 		if err := r.atWork(); err != nil {
@@ -78,17 +103,11 @@ func sigkill(r *Rig) error {
 		if err := r.Worker.Kill(); err != nil {
 			return err
 		}
-		a, err := r.audit()
-		if err != nil {
+		if err := r.expectNoLoss(); err != nil {
 			return err
 		}
-		r.Expect(a.lost == 0, "%d facts were acknowledged and are not durable after a kill", a.lost)
 	}
-	r.Broken()
-	if err := r.Start(); err != nil {
-		return err
-	}
-	return r.Settle()
+	return r.restarted()
 }
 
 // memoryShort sends more than the worker's memory holds.

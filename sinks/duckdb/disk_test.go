@@ -19,7 +19,33 @@ import (
 	"leadsync/transform"
 )
 
-func init() { roles["limited"] = writeLimited }
+func init() { roles["limited"] = telling(writeLimited) }
+
+// telling makes a role of what goes well or not: it prints ok, or the error in
+// one line.
+func telling(do func(path string) error) func(path string) {
+	return func(path string) {
+		if err := do(path); err != nil {
+			fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
+			return
+		}
+		fmt.Println("ok")
+	}
+}
+
+// limitFiles lets the process write no file above the size, as a full disk
+// would, until lift is called.
+func limitFiles(size uint64) (lift func() error, err error) {
+	signal.Ignore(syscall.SIGXFSZ)
+	var whole syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+		return nil, err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: whole.Max}); err != nil {
+		return nil, err
+	}
+	return func() error { return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole) }, nil
+}
 
 // Catches a full disk losing rows, failing the write, going unnoticed in
 // Ready, or needing a restart. A process of its own may write no file above
@@ -30,16 +56,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-func writeLimited(path string) {
-	if err := tryWriteLimited(path); err != nil {
-		fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
-		return
-	}
-	fmt.Println("ok")
-}
-
-func tryWriteLimited(path string) error {
-	signal.Ignore(syscall.SIGXFSZ)
+func writeLimited(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	seen := &observed{}
@@ -47,11 +64,8 @@ func tryWriteLimited(path string) error {
 	if err != nil {
 		return err
 	}
-	var whole syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
-		return err
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4 << 20, Max: whole.Max}); err != nil {
+	lift, err := limitFiles(4 << 20)
+	if err != nil {
 		return err
 	}
 	written := make(chan error, 1)
@@ -84,7 +98,7 @@ func tryWriteLimited(path string) error {
 	if err := db.Write(patience, &rows); !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("a write that lost patience said %w", err)
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	if err := lift(); err != nil {
 		return err
 	}
 	if err := <-written; err != nil {

@@ -8,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,9 +19,9 @@ import (
 )
 
 func init() {
-	roles["limited at first"] = createLimited
+	roles["limited at first"] = telling(createLimited)
 	roles["hold written"] = holdWritten
-	roles["commit fails"] = commitFails
+	roles["commit fails"] = telling(commitFails)
 }
 
 // Catches a file that was begun on a full disk, or by a process that was
@@ -35,33 +33,21 @@ func TestDiskFullWhileCreating(t *testing.T) {
 	}
 }
 
-func createLimited(path string) {
-	if err := tryCreateLimited(path); err != nil {
-		fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
-		return
-	}
-	fmt.Println("ok")
-}
-
-func tryCreateLimited(path string) error {
-	signal.Ignore(syscall.SIGXFSZ)
+func createLimited(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	var whole syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	lift, err := limitFiles(6000)
+	if err != nil {
 		return err
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 6000, Max: whole.Max}); err != nil {
-		return err
-	}
-	_, err := duckdb.Open(ctx, duckdb.Config{Path: path})
+	_, err = duckdb.Open(ctx, duckdb.Config{Path: path})
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "File too large") || strings.Contains(err.Error(), ".new") {
 		return fmt.Errorf("opened on a full disk: %w", err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
 		return fmt.Errorf("left behind: %v, %w", left, err)
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	if err := lift(); err != nil {
 		return err
 	}
 	db, err := duckdb.Open(ctx, duckdb.Config{Path: path})
@@ -201,16 +187,7 @@ func TestFailedCommit(t *testing.T) {
 	}
 }
 
-func commitFails(path string) {
-	if err := tryCommitFails(path); err != nil {
-		fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
-		return
-	}
-	fmt.Println("ok")
-}
-
-func tryCommitFails(path string) error {
-	signal.Ignore(syscall.SIGXFSZ)
+func commitFails(path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	db, err := duckdb.Open(ctx, duckdb.Config{Path: path})
@@ -229,11 +206,8 @@ func tryCommitFails(path string) error {
 	if err := write(0, 40); err != nil {
 		return err
 	}
-	var whole syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
-		return err
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1, Max: whole.Max}); err != nil {
+	lift, err := limitFiles(1)
+	if err != nil {
 		return err
 	}
 	written := make(chan error, 1)
@@ -242,7 +216,7 @@ func tryCommitFails(path string) error {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(200 * time.Millisecond) // it is tried again meanwhile
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &whole); err != nil {
+	if err := lift(); err != nil {
 		return err
 	}
 	if err := <-written; err != nil {
