@@ -108,11 +108,7 @@ type outlook struct {
 
 // Run shows the letter.
 func (c *dlqInspectCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := p.config()
-	if err != nil {
-		return err
-	}
-	options, err := p.transformOptions(cfg)
+	cfg, options, err := p.rowSettings()
 	if err != nil {
 		return err
 	}

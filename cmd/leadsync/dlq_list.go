@@ -58,11 +58,7 @@ type letterGroup struct {
 
 // Run lists the letters.
 func (c *dlqListCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := p.config()
-	if err != nil {
-		return err
-	}
-	options, err := p.transformOptions(cfg)
+	cfg, options, err := p.rowSettings()
 	if err != nil {
 		return err
 	}

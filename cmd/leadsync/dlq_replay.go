@@ -61,11 +61,7 @@ func (c *dlqReplayCommand) Validate() error {
 
 // Run replays the letters.
 func (c *dlqReplayCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := p.config()
-	if err != nil {
-		return err
-	}
-	options, err := p.transformOptions(cfg)
+	cfg, options, err := p.rowSettings()
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func replayLetters(ctx context.Context, cfg *config.Config, options transform.Op
 		Next: r.next, Record: sink.Write, Tell: tally.add, Transform: options, WorkerVersion: thisBuild().version,
 	})
 	worker := pipeline.New(pipeline.Config{
-		Sink: sink, Transform: options, IngestSource: "replay",
+		Sink: sink, Transform: options, IngestSource: replay.IngestSource,
 		MaxRows: cfg.BatchRows, MaxBytes: int(cfg.BatchBytes), MaxDelay: replayDelay, DrainTimeout: drainTimeout(cfg.ShutdownTimeout),
 		WorkerID: workerID(), WorkerVersion: thisBuild().version,
 	})

@@ -37,6 +37,17 @@ func (p *process) transformOptions(cfg *config.Config) (transform.Options, error
 	return transform.Options{Location: cfg.Zone, Policy: policy}, err
 }
 
+// rowSettings returns the settings in force of a command that makes rows, and
+// what they say about that. required names variables that it cannot do without.
+func (p *process) rowSettings(required ...string) (*config.Config, transform.Options, error) {
+	cfg, err := p.config(required...)
+	if err != nil {
+		return nil, transform.Options{}, err
+	}
+	options, err := p.transformOptions(cfg)
+	return cfg, options, err
+}
+
 type policyCommand struct {
 	Check policyCheckCommand `cmd:"" help:"Show what each rule covers, and what stays readable."`
 	Hash  policyHashCommand  `cmd:"" help:"Print a value's hash under each key, to find it in the tables."`

@@ -74,11 +74,7 @@ func tuneCollector(environ []string, cfg *config.Config) {
 
 // Run works until ctx ends and the drain is over.
 func (*runCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := p.config("PUBSUB_SUBSCRIPTION")
-	if err != nil {
-		return err
-	}
-	options, err := p.transformOptions(cfg)
+	cfg, options, err := p.rowSettings("PUBSUB_SUBSCRIPTION")
 	if err != nil {
 		return err
 	}

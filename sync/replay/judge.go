@@ -63,7 +63,7 @@ func (j *Judge) Judge(l *Letter, now time.Time) Verdict {
 	}
 	j.rows.Reset()
 	event, err := j.transformer.Transform(&j.rows, l.Payload, transform.Delivery{
-		MessageID: l.MessageID, PublishedAt: l.PublishedAt, IngestedAt: now, Source: ingestSource,
+		MessageID: l.MessageID, PublishedAt: l.PublishedAt, IngestedAt: now, Source: IngestSource,
 	})
 	var rejection *transform.Rejection
 	switch {
@@ -78,5 +78,6 @@ func (j *Judge) Judge(l *Letter, now time.Time) Verdict {
 	}
 }
 
-// ingestSource is how rows tell that they come from a letter.
-const ingestSource = "replay"
+// IngestSource is how rows and the ledger tell of replays: the pipeline's that
+// a [Source] feeds.
+const IngestSource = "replay"

@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // A Source replays dead letters. It is a [pipeline.Source] for one Run, of a
-// pipeline whose IngestSource is "replay".
+// pipeline with this [IngestSource].
 type Source struct {
 	cfg   Config
 	judge *Judge
