@@ -53,10 +53,11 @@ func (w *plant) send(n int) {
 	w.leads.Publish(msgs...)
 }
 
-// settled waits until all is acknowledged.
+// settled waits until all is acknowledged: after an outage the Pub/Sub library
+// pauses for up to a minute.
 func (w *plant) settled(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := w.leads.Wait(ctx); err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func (r *rig) publish(n int) {
 // row and cost one delivery.
 func (r *rig) settled() {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), 50*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Minute) // after an outage the library pauses for up to a minute
 	defer cancel()
 	if err := r.server.Wait(ctx); err != nil {
 		r.Fatalf("%v; ready: %v, alive: %v, %+v", err, r.source.Ready(), r.source.Alive(), r.server.Stats())
