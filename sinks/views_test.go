@@ -19,7 +19,7 @@ var dialects = map[string]sinks.Dialect{
 // query that does not read any table or view of ours.
 func TestViewsInOrder(t *testing.T) {
 	want := []string{
-		"accounts", "completeness_daily", "dead_letter_status", "dim_values", "events", "field_changes", "freshness", "funnel_daily",
+		"accounts", "backfill_files", "completeness_daily", "dead_letter_status", "dim_values", "events", "field_changes", "freshness", "funnel_daily",
 		"lead_pool_transitions", "leads", "ledger_daily", "life_status_transitions",
 		"owner_transitions", "owner_workload", "pool_flow", "stage_durations",
 		"status_transitions", "transition_gaps", "transitions",

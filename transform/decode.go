@@ -103,9 +103,12 @@ func (t *Transformer) readTime(i int, now time.Time) *Rejection {
 	if t.now != now.Unix() {
 		t.now = now.Unix()
 		t.first, t.last = now.AddDate(-10, 0, 0).Unix(), now.AddDate(1, 0, 0).Unix()
+		if !t.oldest.IsZero() {
+			t.first = min(t.first, t.oldest.Unix())
+		}
 	}
-	// BigQuery refuses a partition outside these bounds, and with it the
-	// whole request.
+	// BigQuery's streams refuse a partition outside these bounds, and with it
+	// the whole request.
 	seconds, err := strconv.ParseInt(string(digits), 10, 64)
 	if err != nil || seconds < t.first || seconds > t.last {
 		return &Rejection{Reason: EventTimeOutOfRange, Stage: StageTransform, Cause: "create_time is not within 10 years back and 1 year ahead"}

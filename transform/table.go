@@ -92,6 +92,7 @@ const (
 	SyncBatches
 	Erasures
 	DeadLetterReplays
+	BackfillCheckpoints
 	NumTables int = iota
 )
 

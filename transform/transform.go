@@ -23,6 +23,11 @@ type Options struct {
 	// Erased are the entities of whose events no row is made. It may be
 	// changed at any time. nil: there are none.
 	Erased *Erased
+
+	// Oldest is the instant since which events are accepted. The zero value is
+	// 10 years before they are ingested, which is as far back as BigQuery's
+	// streams take them; a later instant than that changes nothing.
+	Oldest time.Time
 }
 
 // A Delivery tells how a copy of an event reached us.
@@ -31,6 +36,11 @@ type Delivery struct {
 	PublishedAt time.Time // zero where unknown
 	IngestedAt  time.Time // now: also what an event's time is measured against
 	Source      string    // "pubsub", "push", "backfill" or "replay"
+
+	// EventID is the identity of an event that was made anew by [Rebuild], so
+	// that its payload is not the one that the identity was made from. Zero
+	// where the payload is the event's own.
+	EventID [16]byte
 }
 
 // An Event is what the pipeline needs to know of an event that became rows.
@@ -40,6 +50,9 @@ type Event struct {
 
 	// Type is the row's event_type. It is valid until the next event.
 	Type []byte
+
+	// Tenant is the row's tenant_id. It is valid until the next event.
+	Tenant []byte
 
 	// Erased says that the event is about an entity that was erased, so that
 	// no row was appended.
@@ -73,6 +86,7 @@ type Transformer struct {
 
 	now         int64 // second for which the bounds were computed
 	first, last int64 // the bounds of event times, in seconds
+	oldest      time.Time
 }
 
 // New returns a Transformer.
@@ -84,7 +98,7 @@ func New(o Options) *Transformer {
 		}
 		o.Location = loc
 	}
-	return &Transformer{location: o.Location, redactor: newRedactor(o.Policy), erased: o.Erased, unknown: newUnknownFields()}
+	return &Transformer{location: o.Location, redactor: newRedactor(o.Policy), erased: o.Erased, oldest: o.Oldest, unknown: newUnknownFields()}
 }
 
 // Transform decodes one event and appends its rows to dst: one of events_log,
@@ -105,7 +119,13 @@ func (t *Transformer) transform(dst *Rows, payload []byte, d Delivery) (Event, e
 		return Event{}, r
 	}
 
-	event := Event{ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC(), Type: t.string(colEventType), Erased: t.aboutErased()}
+	if d.EventID != ([16]byte{}) {
+		t.identity = d.EventID
+	}
+	event := Event{
+		ID: t.identity, OccurredAt: time.Unix(t.occurred, 0).UTC(),
+		Type: t.string(colEventType), Tenant: t.string(colTenantID), Erased: t.aboutErased(),
+	}
 	if event.Erased {
 		return event, nil
 	}
@@ -144,6 +164,6 @@ const keep = 1 << 14
 // ordinary one, and its bytes, are kept until the next.
 func (t *Transformer) release(size int) {
 	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep || t.redactor.size() > 64*keep {
-		*t = Transformer{location: t.location, redactor: t.redactor.renewed(), erased: t.erased, unknown: t.unknown}
+		*t = Transformer{location: t.location, redactor: t.redactor.renewed(), erased: t.erased, oldest: t.oldest, unknown: t.unknown}
 	}
 }

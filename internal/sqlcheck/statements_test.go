@@ -21,9 +21,10 @@ type data = map[string]any
 
 // samples has the data of every statement.
 var samples = map[string][]any{
-	"dlq_find":    {data{"ID": hostile}},
-	"dlq_groups":  letters(data{"All": true, "Limit": 10}, data{"All": false, "Limit": 10}),
-	"dlq_letters": letters(data{"Until": late, "After": "", "Limit": 10}, data{"Until": late, "After": early, "AfterID": hostile, "Limit": 10}),
+	"backfill_checkpoints": {data{"Selection": hostile}},
+	"dlq_find":             {data{"ID": hostile}},
+	"dlq_groups":           letters(data{"All": true, "Limit": 10}, data{"All": false, "Limit": 10}),
+	"dlq_letters":          letters(data{"Until": late, "After": "", "Limit": 10}, data{"Until": late, "After": early, "AfterID": hostile, "Limit": 10}),
 	"dlq_payloads": {
 		data{"From": early, "To": late, "IDs": []string{hostile}},
 		data{"From": early, "To": late, "IDs": []string{hostile, "b"}},

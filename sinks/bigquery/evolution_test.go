@@ -169,7 +169,7 @@ func TestOpenBehind(t *testing.T) {
 		}, nil, false},
 		{"a column is missing and so is a table", without("extra"), []string{"erasures"}, true},
 		{"all tables are missing, as in another dataset", func(*bq.TableMetadata) {},
-			[]string{"events_log", "transitions_log", "dead_letters", "sync_batches", "erasures", "dead_letter_replays"}, false},
+			[]string{"events_log", "transitions_log", "dead_letters", "sync_batches", "erasures", "dead_letter_replays", "backfill_checkpoints"}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server, c := start(t)

@@ -157,6 +157,11 @@ func TestWireOfTransform(t *testing.T) {
 			DeadLetterID: "l", ReplayedAt: now, Outcome: "dead", EventID: text(t, "event"),
 			Rejection: &transform.Rejection{Reason: "json_invalid", Stage: "decode"}, WorkerVersion: "v",
 		})
+		rows.AppendCheckpoint(transform.Checkpoint{
+			Location: "/a", Version: text(t, "version"), Start: rapid.Int64Range(0, 1<<50).Draw(t, "start"), End: 1 << 51,
+			AtEnd: rapid.Bool().Draw(t, "at_end"), Digest: "d", Selection: text(t, "selection"), Records: 10, Written: 1,
+			Duplicates: 2, Dead: 3, Filtered: 4, Via: "load", CommittedAt: now, WorkerID: "w",
+		})
 		checkWire(t, types, &rows)
 		for id := range transform.TableID(transform.NumTables) {
 			seen[id] += rows.Len(id)

@@ -344,8 +344,8 @@ var drawEvent = rapid.Custom(func(t *rapid.T) event {
 
 // ofDelivery are views that tell how events were delivered, and of nothing
 // else: freshness when, ledger_daily and completeness_daily in which batches,
-// dead_letter_status what was none.
-var ofDelivery = []string{"freshness", "ledger_daily", "completeness_daily", "dead_letter_status"}
+// dead_letter_status what was none, backfill_files from which files.
+var ofDelivery = []string{"freshness", "ledger_daily", "completeness_daily", "dead_letter_status", "backfill_files"}
 
 // passing are columns that tell when a copy came in, beside those of the
 // tables that do. Columns that tell of the time now need not be among them:

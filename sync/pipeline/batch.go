@@ -42,15 +42,16 @@ func (p *Pipeline) add(b *batch, t *transform.Transformer, m *Message, settler S
 	m.Rejection = nil
 	before := b.rows.Mark()
 	event, err := t.Transform(&b.rows, m.Data, transform.Delivery{
-		MessageID: m.ID, PublishedAt: m.PublishedAt, IngestedAt: now, Source: p.cfg.IngestSource,
+		MessageID: m.ID, PublishedAt: m.PublishedAt, IngestedAt: now, Source: p.cfg.IngestSource, EventID: m.EventID,
 	})
 	if err != nil {
 		e.tally = b.tallies.unknown()
 		p.addDead(b, &e, err, now)
 	} else {
 		e.key, e.tally = event.ID, b.tallies.find(event.OccurredAt, event.Type)
-		if event.Erased {
+		if event.Erased || p.cfg.Wants != nil && !p.cfg.Wants(&event) {
 			m.Outcome = Filtered
+			b.rows.Cut(before)
 		} else if _, again := b.seen[event.ID]; again || p.window.has(event.ID) {
 			m.Outcome = Duplicate
 			b.rows.Cut(before)

@@ -39,6 +39,16 @@ type Config struct {
 	// back by messages that come within that time.
 	DuplicateWindow int
 
+	// Wants tells whether an event is wanted; one that is not is filtered.
+	// It is called concurrently, and the event is valid until it returns.
+	// nil: all are. What is no event becomes a dead letter, wanted or not.
+	Wants func(*transform.Event) bool
+
+	// Origin returns the attributes of a message's dead letter: what its
+	// source knows of it beyond those that it carries. It is called
+	// concurrently, for dead messages alone. nil: the message's own.
+	Origin func(*Message) map[string]string
+
 	// Letters is where dead letters go besides their table. nil: nowhere.
 	Letters Letters
 

@@ -38,10 +38,14 @@ func bury(rows *transform.Rows, cfg *Config, m *Message, rejection *transform.Re
 		return
 	}
 	m.Outcome, m.Rejection = Dead, rejection
+	attributes := m.Attributes
+	if cfg.Origin != nil {
+		attributes = cfg.Origin(m)
+	}
 	rows.AppendDeadLetter(transform.DeadLetter{
 		Rejection:     rejection,
 		Payload:       m.Data,
-		Attributes:    m.Attributes,
+		Attributes:    attributes,
 		MessageID:     m.ID,
 		PublishedAt:   m.PublishedAt,
 		DeadAt:        now,

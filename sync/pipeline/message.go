@@ -14,6 +14,7 @@ type Message struct {
 	Attributes  map[string]string // nil where there are none
 	PublishedAt time.Time         // zero where unknown
 	Attempt     int               // deliveries so far, this one included; 0 where unknown
+	EventID     [16]byte          // as in [transform.Delivery]; zero but for an event made anew from its row
 
 	// Outcome is what became of the message. The pipeline sets it before it
 	// settles the message.
@@ -38,7 +39,7 @@ const (
 	GivenBack Outcome = iota // not written, or not known to be: it must be delivered again
 	Written                  // its rows are durable
 	Duplicate                // another message brought the same event, which is or becomes durable
-	Filtered                 // left out: it names an entity that was erased
+	Filtered                 // left out: it names an entity that was erased, or is not wanted
 	Dead                     // it stands in dead_letters
 	numOutcomes
 )
