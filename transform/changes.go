@@ -2,8 +2,6 @@ package transform
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -50,13 +48,7 @@ func (t *Transformer) sortedKeys(dst []member, i int) []member {
 	if i == 0 || t.nodes[i].kind != '{' {
 		return dst
 	}
-	dst = appendMembers(dst, t.src, t.nodes, i)
-	slices.SortFunc(dst, func(a, b member) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
-		}
-		return bytes.Compare(t.key(a), t.key(b))
-	})
+	dst, _ = t.order.append(dst, t.src, t.nodes, i, bytes.Compare)
 	return dst
 }
 
@@ -119,19 +111,28 @@ func (t *Transformer) appendChanges(w *rowWriter) {
 	num := w.field(Record)
 	for i := range t.changes {
 		c := &t.changes[i]
-		columns := [...][]byte{c.field, c.beforeValue, c.afterValue, c.beforeLabel, c.afterLabel}
-		size := 0
-		for _, v := range columns {
-			if v != nil {
-				size += 1 + protowire.SizeBytes(len(v)) // field numbers below 16 take one byte
-			}
-		}
-		w.buf = protowire.AppendTag(w.buf, num, protowire.BytesType)
-		w.buf = protowire.AppendVarint(w.buf, uint64(size))
-		for j, v := range columns {
-			if v != nil {
-				w.buf = appendBytesField(w.buf, protowire.Number(j+1), v)
-			}
-		}
+		size := sizeText(c.field) + sizeText(c.beforeValue) + sizeText(c.afterValue) + sizeText(c.beforeLabel) + sizeText(c.afterLabel)
+		b := appendHead(w.buf, num, size)
+		b = appendText(b, 1, c.field)
+		b = appendText(b, 2, c.beforeValue)
+		b = appendText(b, 3, c.afterValue)
+		b = appendText(b, 4, c.beforeLabel)
+		w.buf = appendText(b, 5, c.afterLabel)
 	}
+}
+
+// sizeText returns how many bytes appendText appends.
+func sizeText(v []byte) int {
+	if v == nil {
+		return 0
+	}
+	return 1 + protowire.SizeBytes(len(v)) // field numbers below 16 take one byte
+}
+
+// appendText appends the field of a record; nil is NULL.
+func appendText(b []byte, n protowire.Number, v []byte) []byte {
+	if v == nil {
+		return b
+	}
+	return appendBytesField(b, n, v)
 }

@@ -21,41 +21,31 @@ func (t *Transformer) decode(payload []byte, now time.Time) *Rejection {
 	if t.nodes[0].kind != '{' {
 		return &Rejection{Reason: NotAnObject, Stage: StageDecode, Cause: "not a JSON object"}
 	}
-	t.src = payload
+	t.src, t.unquoted = payload, t.unquoted[:0]
 	if t.redactor != nil {
 		t.redact()
 	}
 	clear(t.values[:len(tables[EventsLog].Columns)])
+	t.values[colCreateTime], t.values[colExtraData] = 0, 0
 	t.spare[0], t.spare[1] = t.spare[0][:0], t.spare[1][:0]
 
-	extraData, createTime := 0, 0
-	for i := 1; i < int(t.nodes[0].next); i = int(t.nodes[i+1].next) {
-		switch key := text(t.src, &t.nodes[i]); string(key) {
-		case "extra_data":
-			extraData = i + 1
-		case "create_time":
-			createTime = i + 1
-		default:
-			t.place(envelopeColumns, key, i, Envelope)
-		}
-	}
+	t.place(0, Envelope)
 	if t.string(colEventType) == nil {
 		return missing(EventTypeMissing, "event_type")
 	}
 	if t.string(colTenantID) == nil {
 		return missing(TenantMissing, "mid")
 	}
-	if r := t.readTime(createTime, now); r != nil {
+	if r := t.readTime(t.values[colCreateTime], now); r != nil {
 		return r
 	}
+	extraData := t.values[colExtraData]
 	if extraData == 0 || t.nodes[extraData].kind == 'n' {
 		return nil
 	}
 	switch n := &t.nodes[extraData]; {
 	case n.kind == '{':
-		for i := extraData + 1; i < int(n.next); i = int(t.nodes[i+1].next) {
-			t.place(extraDataColumns, text(t.src, &t.nodes[i]), i, ExtraData)
-		}
+		t.place(extraData, ExtraData)
 	case n.kind != '[' || int(n.next) > extraData+1:
 		return &Rejection{Reason: ExtraDataInvalid, Stage: StageTransform, Cause: "extra_data is not an object"}
 	}
@@ -75,17 +65,22 @@ func (t *Transformer) parse(payload []byte) *Rejection {
 	if t.nodes, r = t.reader.read(t.nodes[:0], payload); r != nil {
 		return r
 	}
+	identify(t.nodes, payload)
 	t.identity = t.canonical.eventID(payload, t.nodes)
 	return nil
 }
 
-// place notes the value behind the key at node i for its column, or the key as
-// one that no column holds.
-func (t *Transformer) place(columns map[string]int, key []byte, i int, part Part) {
-	if col, ok := columns[string(key)]; ok {
-		t.values[col] = i + 1
-	} else {
-		t.spare[part] = append(t.spare[part], i)
+// place notes for each key of a part, the object at node i, where its column's
+// value is, or that no column holds it.
+func (t *Transformer) place(i int, part Part) {
+	columns := &keys.columns[part]
+	end := int(t.nodes[i].next)
+	for i++; i < end; i = int(t.nodes[i+1].next) {
+		if col := columns[t.nodes[i].key%maxKeys]; col != noColumn {
+			t.values[col] = i + 1
+		} else {
+			t.spare[part] = append(t.spare[part], i)
+		}
 	}
 }
 

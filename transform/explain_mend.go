@@ -39,7 +39,8 @@ func (r Reason) Mend() string {
 func (r Reason) Remedy() string {
 	switch r {
 	case EventTimeOutOfRange:
-		return "waiting, for one from the future: it is accepted once it is no more than a year ahead; nothing, for one from the past"
+		return "waiting, for one from the future: it is accepted once it is no more than a year ahead; " +
+			"leadsync backfill --oldest DATE, for one from the past (into BigQuery by load jobs)"
 	case RowRejected:
 		return "leadsync schema apply, where leadsync schema plan shows a difference; then leadsync dlq replay"
 	case RowTooLarge:

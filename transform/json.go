@@ -22,12 +22,28 @@ const (
 // in the order of the text: an object is followed by key, value, key, value
 // and so on, an array by its elements, each by its own descendants.
 type node struct {
-	kind    byte  // as [jsontext.Kind]: n f t " 0 { [
-	escaped bool  // a string with at least one backslash
-	start   int32 // first byte of the value's text; an event is at most MaxPayload long
-	end     int32 // behind its last byte
-	next    int32 // node after this one and its descendants
+	kind  byte // as [jsontext.Kind]: n f t " 0 { [
+	flags nodeFlags
+	key   keyID // of a key: which of the known ones it is; 0 is none of them
+	start int32 // first byte of the value's text; an event is at most MaxPayload long
+	end   int32 // behind its last byte
+	next  int32 // node after this one and its descendants
 }
+
+// nodeFlags are what is known of a value's text.
+type nodeFlags uint8
+
+const (
+	escaped nodeFlags = 1 << iota // a string with at least one backslash
+
+	// The text is what appendJSON makes of it, whatever becomes of numbers, so
+	// that it can be copied as it stands; that of a scalar is its canonical form
+	// too. It need not be set where it could be.
+	compact
+)
+
+// isScalar reports whether a node is no container.
+func (n *node) isScalar() bool { return n.kind != '{' && n.kind != '[' }
 
 // A reader finds the nodes of JSON texts with the library's decoder, which
 // decides what is valid: one pass over the tokens gives both.
@@ -100,10 +116,11 @@ func (r *reader) value(nodes []node) ([]node, error) {
 				return nodes, err
 			}
 			end := int32(dec.InputOffset())
-			nodes = append(nodes, node{
-				kind: byte(kind), escaped: kind == '"' && bytes.IndexByte(v, '\\') >= 0,
-				start: end - int32(len(v)), end: end, next: int32(len(nodes) + 1),
-			})
+			n := node{kind: byte(kind), start: end - int32(len(v)), end: end, next: int32(len(nodes) + 1)}
+			if kind == '"' && bytes.IndexByte(v, '\\') >= 0 {
+				n.flags = escaped
+			}
+			nodes = append(nodes, n)
 		}
 		if len(r.open) == 0 {
 			return nodes, nil
@@ -184,14 +201,19 @@ func balanced(src []byte) bool {
 // string with escapes new bytes.
 func text(src []byte, n *node) []byte {
 	raw := src[n.start:n.end]
-	if !n.escaped {
+	if n.flags&escaped == 0 {
 		return raw[1 : len(raw)-1]
 	}
-	out, err := jsontext.AppendUnquote(nil, raw)
+	return appendUnquoted(nil, raw)
+}
+
+// appendUnquoted appends the characters of a JSON string.
+func appendUnquoted(dst, raw []byte) []byte {
+	dst, err := jsontext.AppendUnquote(dst, raw)
 	if err != nil {
 		panic("transform: unquote a string that was found valid: " + err.Error())
 	}
-	return out
+	return dst
 }
 
 // appendString appends v, which is valid UTF-8, as a JSON string with no more
@@ -216,9 +238,12 @@ const (
 // no white space, no needless escapes.
 func appendJSON(dst, src []byte, nodes []node, i int, nums numbers) []byte {
 	n := &nodes[i]
+	if n.flags&compact != 0 {
+		return append(dst, src[n.start:n.end]...)
+	}
 	switch n.kind {
 	case '"':
-		if n.escaped {
+		if n.flags&escaped != 0 {
 			return appendString(dst, text(src, n))
 		}
 		return append(dst, src[n.start:n.end]...)

@@ -120,6 +120,7 @@ func Promote(fields ...string) error {
 		f.columns()[f.Key] = i
 	}
 	tables[EventsLog].Columns = cols
+	keys = newKeyTable()
 	return nil
 }
 

@@ -15,11 +15,11 @@ import (
 // fields were promoted. A test that needs it must not be parallel.
 func restore(t *testing.T) {
 	t.Helper()
-	columns, plan := tables[EventsLog].Columns, eventColumns
+	columns, plan, known := tables[EventsLog].Columns, eventColumns, keys
 	envelope, extraData := maps.Clone(envelopeColumns), maps.Clone(extraDataColumns)
 	t.Cleanup(func() {
 		tables[EventsLog].Columns, eventColumns = columns, plan
-		envelopeColumns, extraDataColumns = envelope, extraData
+		envelopeColumns, extraDataColumns, keys = envelope, extraData, known
 	})
 }
 

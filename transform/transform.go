@@ -69,8 +69,8 @@ type Transformer struct {
 	reader reader
 	src    []byte
 	nodes  []node
-	values [maxEventColumns]int // node of each column's value; 0 is absent
-	spare  [numParts][]int      // nodes of the keys that no column holds
+	values [numValues]int  // node of each column's value; 0 is absent
+	spare  [numParts][]int // nodes of the keys that no column holds
 
 	unknown unknownFields
 
@@ -80,9 +80,11 @@ type Transformer struct {
 	sequence  []byte
 	occurred  int64 // seconds
 	changes   []change
+	order     sorter
 	labels    []member
 	fields    []member
 	buf       []byte
+	unquoted  []byte // of the strings with escapes
 
 	now         int64 // second for which the bounds were computed
 	first, last int64 // the bounds of event times, in seconds
@@ -163,7 +165,7 @@ const keep = 1 << 14
 // release forgets the memory that an extraordinary event took. That of an
 // ordinary one, and its bytes, are kept until the next.
 func (t *Transformer) release(size int) {
-	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep || t.redactor.size() > 64*keep {
+	if size > 64*keep || cap(t.nodes) > keep || cap(t.buf) > 64*keep || cap(t.unquoted) > 64*keep || t.redactor.size() > 64*keep {
 		*t = Transformer{location: t.location, redactor: t.redactor.renewed(), erased: t.erased, oldest: t.oldest, unknown: t.unknown}
 	}
 }

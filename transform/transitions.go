@@ -73,14 +73,20 @@ func (t *Transformer) appendTransitions(dst *Rows, d Delivery) int {
 // transition tells what the event says about the dimension. from and to are
 // equal where it says nothing.
 func (t *Transformer) transition(dim *dimension) transition {
-	var tr transition
+	tr, changed := transition{origin: "field_change"}, false
 	for i := range t.changes {
-		if string(t.changes[i].field) == dim.field {
-			tr.from, tr.to = t.changes[i].beforeValue, t.changes[i].afterValue
+		if c := &t.changes[i]; string(c.field) == dim.field {
+			changed = true
+			tr.from, tr.to = c.beforeValue, c.afterValue
 		}
 	}
+	eventType := t.string(colEventType)
+	// Most events say nothing of most dimensions: 5 % of an event's time.
+	if !changed && string(eventType) != dim.eventType && string(eventType) != "object_create" {
+		return tr
+	}
 	tr.fromLabel, tr.toLabel = t.label(dim.field)
-	switch string(t.string(colEventType)) {
+	switch string(eventType) {
 	case dim.eventType:
 		tr.origin = "event"
 		// An own field wins; an empty one says nothing, since the source
@@ -100,8 +106,6 @@ func (t *Transformer) transition(dim *dimension) transition {
 		if tr.to == nil && dim.created >= 0 {
 			tr.to = t.string(dim.created)
 		}
-	default:
-		tr.origin = "field_change"
 	}
 	return tr
 }
