@@ -6,33 +6,40 @@ import (
 )
 
 // nextElement reads the next element of an array of events; the reader is
-// behind the array's opening bracket or an element. An element that is
-// malformed is a record as it stands as long as its brackets tell where it
-// ends.
+// behind the array's opening bracket or an element, or before one. An element
+// that is malformed is a record as it stands as long as its brackets tell where
+// it ends; so of most elements they are all that is looked at.
 func (r *Reader) nextElement() (Record, error) {
-	if err := r.toElement(); err != nil {
-		return Record{}, err
+	if !r.before {
+		if err := r.toElement(); err != nil {
+			return Record{}, err
+		}
+		r.opened, r.before = true, true
 	}
-	r.opened = true
+	if n, ok := r.balanced(); ok {
+		r.before = false
+		return r.record(n), nil
+	}
 	var s scanner
 	n, st := r.extent(0, s.scan)
 	switch st {
 	case ended:
+		r.before = false
 		return r.record(n), nil
 	case open:
 		return Record{}, r.cutShort()
 	case large:
-		rec, st := r.skim(n, s.scan)
-		switch st {
-		case ended:
+		rec, st, err := r.skim(n, s.scan)
+		switch {
+		case err != nil:
+			return Record{}, err
+		case st == ended:
+			r.before = false
 			return rec, nil
-		case open:
+		case st == open:
 			return Record{}, r.cutShort()
 		}
 	case invalid:
-		if end, ok := r.balanced(); ok {
-			return r.record(end), nil
-		}
 		r.advance(n)
 	}
 	return Record{}, r.expected(s.expect.String())
@@ -63,8 +70,8 @@ func (r *Reader) toElement() error {
 	return nil
 }
 
-// balanced returns where the malformed element ends by its brackets, if the
-// array goes on there.
+// balanced returns where the element ends by its brackets, if the array goes
+// on there.
 func (r *Reader) balanced() (int, bool) {
 	if c := r.buf[r.pos]; c != '{' && c != '[' {
 		return 0, false

@@ -17,21 +17,27 @@ func (r *Reader) more() bool {
 	if len(r.buf) == cap(r.buf) {
 		r.makeRoom()
 	}
+	n := r.fill(r.buf[len(r.buf):cap(r.buf)])
+	r.buf = r.buf[:len(r.buf)+n]
+	return n > 0
+}
+
+// fill reads more input to p and returns how much, 0 if there is no more.
+func (r *Reader) fill(p []byte) int {
 	for range 100 {
-		n, err := r.src.Read(r.buf[len(r.buf):cap(r.buf)])
-		r.buf = r.buf[:len(r.buf)+n]
+		n, err := r.src.Read(p)
 		r.err = err
 		if n > 0 || err != nil {
-			return n > 0
+			return n
 		}
 	}
 	r.err = io.ErrNoProgress
-	return false
+	return 0
 }
 
 // makeRoom moves what is unread to the front of the buffer, of a larger one
-// if it takes three quarters of this one, which ends at 16 MiB. Records handed out before are
-// overwritten.
+// if it takes three quarters of this one, which ends at 16 MiB. Records handed
+// out before are overwritten.
 func (r *Reader) makeRoom() {
 	unread := r.buf[r.pos:]
 	to := r.buf[:0]
@@ -52,6 +58,9 @@ func (r *Reader) peek(n int) []byte {
 // advance goes past n bytes.
 func (r *Reader) advance(n int) {
 	gone := r.buf[r.pos : r.pos+n]
+	if r.gone != nil {
+		r.gone(gone)
+	}
 	if lines := bytes.Count(gone, []byte{'\n'}); lines > 0 {
 		r.line += lines
 		r.start = r.offset + int64(bytes.LastIndexByte(gone, '\n')) + 1
@@ -62,11 +71,11 @@ func (r *Reader) advance(n int) {
 
 // skipSpace goes past white space and reports whether anything follows.
 func (r *Reader) skipSpace() bool {
-	line := r.start
+	line, fresh := r.start, r.offset == r.start
 	if r.pass(spaceEnd) == open {
 		return false
 	}
-	if r.start != line || r.number == 0 {
+	if fresh || r.start != line {
 		r.indent = r.offset - r.start
 	}
 	return true
@@ -103,10 +112,19 @@ func (r *Reader) pass(step step) status {
 // place on, and returns where it is, counted from the record's start. Everything
 // before it is in the buffer then. If it is open, the input has ended.
 func (r *Reader) extent(from int, step step) (int, status) {
+	return r.find(from, max(limit+1, from+sight), step)
+}
+
+// sight is how far behind a record is looked for what follows it.
+const sight = 64 << 10
+
+// find is extent with the place from which on an end is too far away: what is
+// found depends on the input alone, not on how much of it was read at once.
+func (r *Reader) find(from, most int, step step) (int, status) {
 	for {
-		n, st := step(r.buf[r.pos+from:])
+		n, st := step(r.buf[r.pos+from : min(r.pos+most, len(r.buf))])
 		from += n
-		if st == open && from > limit {
+		if st == open && from == most {
 			return from, large
 		}
 		if st != open || !r.more() {

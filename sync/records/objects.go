@@ -12,6 +12,9 @@ func (r *Reader) nextObject() (Record, error) {
 	if r.buf[r.pos] != '{' {
 		return r.restOfLine()
 	}
+	if n, ok := r.plainLine(); ok {
+		return r.wholeLine(n), nil
+	}
 	// The usual case, an object on one line, needs no more than its
 	// brackets. With something else than objects beside it the line is one
 	// malformed record.
@@ -50,8 +53,8 @@ func (r *Reader) restOfLine() (Record, error) {
 	n, st := r.extent(0, lineEnd)
 	switch {
 	case st == large:
-		rec, _ := r.skim(n, lineEnd)
-		return rec, nil
+		rec, _, err := r.skim(n, lineEnd)
+		return rec, err
 	case st == open && r.broken():
 		return Record{}, r.end()
 	default:
@@ -63,17 +66,16 @@ func (r *Reader) restOfLine() (Record, error) {
 // were read.
 func (r *Reader) largeObject(n int, s *scanner) (Record, error) {
 	line, indent := r.line, r.indent
-	rec, st := r.skim(n, s.scan)
+	rec, st, err := r.skim(n, s.scan)
 	if st == invalid {
 		end := lineEnd
 		if r.line != line {
 			column := r.offset - r.start
 			end = (&objectEnd{indent: indent, inside: column > indent, width: column}).step
 		}
-		r.pass(end)
-		rec.Size = r.offset - rec.Offset
+		r.swallow(&rec, end)
 	}
-	return rec, nil
+	return rec, err
 }
 
 // malformed returns the record of an object that is malformed after n bytes.
@@ -90,8 +92,8 @@ func (r *Reader) malformed(n int) (Record, error) {
 	end := objectEnd{indent: r.indent}
 	n, st := r.extent(first, end.step)
 	if st == large {
-		rec, _ := r.skim(n, end.step)
-		return rec, nil
+		rec, _, err := r.skim(n, end.step)
+		return rec, err
 	}
 	return r.record(n), nil
 }

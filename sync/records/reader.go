@@ -51,8 +51,18 @@ type Reader struct {
 
 	indent int64 // white space before the first record on the present line
 	spread bool  // the last well-formed record took several lines
-	opened bool  // an element of the array was read
+	array  bool  // the input is one array
+	opened bool  // an element of it was read
+	before bool  // the present place is an element's first byte
+
+	// Of a reader that makes blocks:
+	gone func([]byte) // is given what the reader goes past; nil: nobody is
+	wary bool         // a record that is too large to be kept is errLarge instead
 }
+
+// errLarge is returned instead of a record that is too large to be kept; the
+// reader has not gone past it.
+var errLarge = errors.New("record is too large to be kept")
 
 // NewReader returns a Reader of src. It reads ahead by up to about an event's
 // largest size.
@@ -73,13 +83,25 @@ func (r *Reader) Next() (Record, error) {
 			return Record{}, r.done
 		}
 	}
-	rec, err := r.next()
+	rec, err := r.read()
 	if err != nil {
 		r.done = err
 		return Record{}, err
 	}
+	return rec, nil
+}
+
+// read returns the next record of the form that was found.
+func (r *Reader) read() (Record, error) {
+	rec, err := r.next()
+	if err != nil {
+		return Record{}, err
+	}
 	r.number++
 	rec.Number = r.number
+	if rec.Size < int64(len(rec.Data)) { // what follows within the limit is white space
+		rec.Data = rec.Data[:rec.Size:rec.Size]
+	}
 	return rec, nil
 }
 
@@ -98,16 +120,17 @@ func (r *Reader) detect() error {
 	r.next = r.nextObject
 	if r.buf[r.pos] == '[' && r.holdsArray() {
 		r.advance(1)
+		r.array = true
 		r.next = r.nextElement
 	}
 	return nil
 }
 
 // holdsArray reports whether the input, which begins with '[', is an array of
-// events. It is not if that bracket is closed on its line and more follows:
-// then it is the first of several lines.
+// events. It is not if that bracket is closed on its line, within the first
+// MiB, and more follows: then it is the first of several lines.
 func (r *Reader) holdsArray() bool {
-	end, _ := r.extent(0, lineEnd)
+	end, _ := r.find(0, 1<<20, lineEnd)
 	var s scanner
 	n, st := s.scan(r.buf[r.pos : r.pos+end])
 	if st != ended {
@@ -145,10 +168,25 @@ func (r *Reader) record(n int) Record {
 // skim returns the record at the present place that is too large to be kept,
 // of which n bytes were read, and goes past the end that step finds. It also
 // returns how that search ended.
-func (r *Reader) skim(n int, step step) (Record, status) {
-	rec := Record{Data: bytes.Clone(r.buf[r.pos : r.pos+limit]), Line: r.line, Offset: r.offset}
+func (r *Reader) skim(n int, step step) (Record, status, error) {
+	if r.wary {
+		return Record{}, large, errLarge
+	}
+	read := r.buf[r.pos : r.pos+n]
+	rec := Record{Data: bytes.Clone(read[:limit]), Line: r.line, Offset: r.offset}
+	rec.Size = int64(len(bytes.TrimRight(read, space)))
 	r.advance(n)
-	st := r.pass(step)
-	rec.Size = r.offset - rec.Offset
-	return rec, st
+	return rec, r.swallow(&rec, step), nil
+}
+
+// swallow goes past the end that step finds, adds what it goes past to the
+// record's size, and returns how that search ended.
+func (r *Reader) swallow(rec *Record, step step) status {
+	return r.pass(func(piece []byte) (int, status) {
+		n, st := step(piece)
+		if text := bytes.TrimRight(piece[:n], space); len(text) > 0 {
+			rec.Size = r.offset + int64(len(text)) - rec.Offset
+		}
+		return n, st
+	})
 }

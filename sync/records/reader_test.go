@@ -133,6 +133,9 @@ func TestNext(t *testing.T) {
 					t.Errorf("%s: error is %v, want one with %q", name, err, tt.err)
 				}
 			}
+			for seed := range uint64(30) {
+				compareBlocks(t, []byte(tt.in), seed)
+			}
 		})
 	}
 }

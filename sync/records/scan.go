@@ -1,10 +1,5 @@
 package records
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
-
 // maxDepth is how deep a value may nest before it counts as malformed here;
 // its brackets still tell where it ends. It is above what the transform
 // takes, and bounds how far a malformed line is read into those after it.
@@ -178,77 +173,4 @@ func (s *scanner) pop(object bool) bool {
 // isName says whether c may be part of a number or name.
 func isName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c >= 'A' && c <= 'Z'
-}
-
-// stringEnd returns where in a string's rest a quote, a backslash or a control
-// character comes first, its length if nowhere. It looks at eight bytes at a
-// time: strings are most of an event.
-func stringEnd(b []byte) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^('"'*ones), x^('\\'*ones)
-		// The lowest top bit set marks the first byte that is zero in quote
-		// or slash, or below a space in x.
-		found := ((quote-ones)&^quote | (slash-ones)&^slash | (x-' '*ones)&^x) & tops
-		if found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(b); i++ {
-		if c := b[i]; c == '"' || c == '\\' || c < ' ' {
-			break
-		}
-	}
-	return i
-}
-
-// brackets finds the end of a value by its brackets alone, whatever is between
-// them; it knows strings. It is quicker than a scanner, and finds the end of
-// most malformed values. A line feed within a string is invalid.
-type brackets struct {
-	oneLine bool // a line feed is invalid everywhere
-	depth   int
-	quoted  bool // within a string
-	escaped bool // right after a backslash
-}
-
-// step is the step to the end of the value, which begins with a bracket.
-func (b *brackets) step(piece []byte) (int, status) {
-	for i := 0; i < len(piece); i++ {
-		if b.quoted {
-			if !b.escaped {
-				if i += stringEnd(piece[i:]); i == len(piece) {
-					break
-				}
-			}
-			switch c := piece[i]; {
-			case c == '\n':
-				return i, invalid
-			case b.escaped:
-				b.escaped = false
-			case c == '\\':
-				b.escaped = true
-			case c == '"':
-				b.quoted = false
-			}
-			continue
-		}
-		switch piece[i] {
-		case '"':
-			b.quoted = true
-		case '{', '[':
-			b.depth++
-		case '}', ']':
-			if b.depth--; b.depth == 0 {
-				return i + 1, ended
-			}
-		case '\n':
-			if b.oneLine {
-				return i, invalid
-			}
-		}
-	}
-	return len(piece), open
 }
