@@ -28,10 +28,13 @@ var rules = []rule{
 	{"sync/pipeline", []string{"transform", "sinks"}, "it decides outcomes for any source and any sink"},
 	{"sync/simulate", nil, "a tenant that shares code with the transform would share its mistakes"},
 	{"sync/pull/pulltest", nil, "a stand-in that shares code with what it tests would share its mistakes"},
+	{"sync/files", nil, "it lists and opens bytes, whatever is in them"},
+	{"sync/backfill", []string{"sinks", "sync/pipeline", "sync/files", "sync/records", "sync/exports", "transform"}, "it is the source whose progress is kept in the warehouse"},
 	{"sync/*", []string{"sync/pipeline", "transform"}, "a source hands over messages and learns outcomes"},
 	{"internal/faults", []string{"transform", "sinks/duckdb", "sinks/bigquery/bqtest", "sync/simulate", "sync/pull/pulltest"},
 		"it runs the program as a process of its own, and reads what it has written"},
 	{"internal/importtest", nil, "it reads the others' imports, not their code"},
+	{"bench/backfill", []string{"sync/backfill", "sync/files", "sync/pipeline", "sync/simulate", "transform"}, "it measures the source without a warehouse, in a process of its own"},
 	{"bench", []string{"sinks/bigquery/bqtest", "sync/pull/pulltest", "transform"}, "it runs the program as a process of its own"},
 	{"cmd/*", []string{"transform", "transform/*", "config", "sinks", "sinks/*", "sinks/*/*", "sync/*", "internal/faults"}, "it puts everything together"},
 }
@@ -47,7 +50,7 @@ type library struct {
 // libraries has a line for everything that is imported below cmd, tests left
 // out. The first line with a matching prefix counts.
 var libraries = []library{
-	{"jsontext", []string{"github.com/go-json-experiment/json/jsontext"}, []string{"transform"},
+	{"jsontext", []string{"github.com/go-json-experiment/json/jsontext"}, []string{"transform", "sync/exports"},
 		"strict JSON, token by token"},
 	{"protowire", []string{"google.golang.org/protobuf/encoding/protowire"}, []string{"transform", "sinks/sinktest"},
 		"the rows' wire format; sinktest writes rows that transform never makes"},
@@ -55,6 +58,8 @@ var libraries = []library{
 		"the messages of the vendor's clients, and of the servers that stand in for their services"},
 	{"client options", []string{"google.golang.org/api/option"}, []string{"sinks/bigquery", "sinks/bigquery/bqtest", "sync/pull"},
 		"how the vendor's clients are connected; sync/pull listens in on its own"},
+	{"Google's errors", []string{"google.golang.org/api/googleapi"}, []string{"sinks/bigquery", "sinks/bigquery/bqtest", "sync/files"},
+		"what the vendor's clients of HTTP fail with"},
 	{"BigQuery", []string{"cloud.google.com/go/bigquery", "cloud.google.com/go/civil", "google.golang.org/api", "github.com/googleapis/gax-go/v2"},
 		[]string{"sinks/bigquery", "sinks/bigquery/bqtest", "internal/faults"},
 		"the vendor's clients, with the errors and options they speak in, and their counterpart"},
@@ -66,6 +71,18 @@ var libraries = []library{
 		"the embedded warehouse"},
 	{"envconfig", []string{"github.com/sethvargo/go-envconfig"}, []string{"config"},
 		"settings from the environment"},
+	{"Go CDK", []string{"gocloud.dev", "cloud.google.com/go/storage", "cloud.google.com/go/auth"}, []string{"sync/files"},
+		"buckets and what stands for them, with the vendor's client below, its errors and its credentials"},
+	{"doublestar", []string{"github.com/bmatcuk/doublestar/v4"}, []string{"sync/files"},
+		"patterns of paths"},
+	{"compress", []string{"github.com/klauspost/compress"}, []string{"sync/files", "sync/exports"},
+		"gzip and zstd; the blocks of an Avro file are compressed one by one"},
+	{"Avro", []string{"github.com/hamba/avro/v2"}, []string{"sync/exports"},
+		"files of a Cloud Storage subscription"},
+	{"XXH3", []string{"github.com/zeebo/xxh3"}, []string{"sync/backfill"},
+		"fingerprints of what was read"},
+	{"rate", []string{"golang.org/x/time/rate"}, []string{"sync/backfill"},
+		"events a second"},
 	{"YAML", []string{"go.yaml.in/yaml/v4"}, []string{"transform/fieldpolicy"},
 		"a file that people write, with the lines of its mistakes"},
 	{"go-cmp", []string{"github.com/google/go-cmp"}, []string{"sinks/sinktest"},
@@ -73,12 +90,13 @@ var libraries = []library{
 }
 
 // anything are the packages where any library may be wired in.
-var anything = []string{"cmd/*", "bench"}
+var anything = []string{"cmd/*", "bench", "bench/*"}
 
 // testLibraries are what tests may import besides the libraries above, from
 // any package: a test of a sink may well ask its warehouse directly. Packages
 // of ours may be imported by any test.
 var testLibraries = []string{
+	"github.com/fsouza/fake-gcs-server",
 	"github.com/google/go-cmp",
 	"github.com/rogpeppe/go-internal",
 	"go.uber.org/goleak",

@@ -2,6 +2,7 @@ package bigquery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // settle waits for the answer to a request and acts on it.
 func (w *write) settle(ctx context.Context, f flight) {
-	answer, err := w.await(ctx, &f)
+	answer, err := w.await(ctx, &f, nil)
 	w.freeSlot()
 	retire := false
 	switch {
@@ -36,12 +37,16 @@ func (w *write) settle(ctx context.Context, f flight) {
 	}
 }
 
-// await returns the answer, an error, or both.
-func (w *write) await(ctx context.Context, f *flight) (*storagepb.AppendRowsResponse, error) {
+// errNews ends a wait because something else has come up.
+var errNews = errors.New("there is something else to do")
+
+// await returns the answer, an error, or both; errNews if there is none yet
+// when news has something.
+func (w *write) await(ctx context.Context, f *flight, news <-chan struct{}) (*storagepb.AppendRowsResponse, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	err := w.wait(ctx, f)
+	err := w.wait(ctx, f, news)
 	select {
 	case <-f.result.Ready(): // perhaps in the same moment as an error
 		return f.result.FullResponse(context.WithoutCancel(ctx))
@@ -51,7 +56,7 @@ func (w *write) await(ctx context.Context, f *flight) (*storagepb.AppendRowsResp
 }
 
 // wait returns nil once there is an answer, or why it is no longer waited for.
-func (w *write) wait(ctx context.Context, f *flight) error {
+func (w *write) wait(ctx context.Context, f *flight, news <-chan struct{}) error {
 	select {
 	case <-f.result.Ready():
 		return nil
@@ -71,23 +76,31 @@ func (w *write) wait(ctx context.Context, f *flight) error {
 		case <-late.C:
 			f.stream.kill() // whoever else waits on it waits in vain, too
 			return fmt.Errorf("append has no answer after %v", w.config.AppendTimeout)
+		case <-news:
+			return errNews
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// recover puts what is left of a failed request into the next round. It
-// reports whether the stream is of no more use.
-func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendRowsResponse, err error) (retire bool) {
-	broken := answer == nil // the connection ended, not just this request
+// class says what a failed request calls for.
+func (f *flight) class(answer *storagepb.AppendRowsResponse, err error) sinks.Class {
 	class := sinks.Data
 	if err != nil && (len(answer.GetRowErrors()) == 0 || storageCode(err) != 0) {
 		class = classify(err)
 	}
 	if class == sinks.Data && f.result == nil {
-		class = sinks.Setup // no row was looked at, so none can be to blame
+		return sinks.Setup // no row was looked at, so none can be to blame
 	}
+	return class
+}
+
+// recover puts what is left of a failed request into the next round. It
+// reports whether the stream is of no more use.
+func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendRowsResponse, err error) (retire bool) {
+	broken := answer == nil // the connection ended, not just this request
+	class := f.class(answer, err)
 	if class == sinks.Data {
 		if err = w.check(ctx); err == nil {
 			w.setAside(f.request, answer)
@@ -95,11 +108,16 @@ func (w *write) recover(ctx context.Context, f flight, answer *storagepb.AppendR
 		}
 		class = classifyCheck(err)
 	}
+	w.retry(f, class, err)
+	return broken || class == sinks.Setup || class == sinks.Transient && w.try >= 2
+}
+
+// retry puts a request into the next round that did not fail for its rows.
+func (w *write) retry(f flight, class sinks.Class, err error) {
 	w.checked = false
 	w.again(f.request, class)
 	w.class, w.cause = class, public(err)
 	w.hold(class, w.cause, f.begun)
-	return broken || class == sinks.Setup || class == sinks.Transient && w.try >= 2
 }
 
 func (w *write) again(r request, why sinks.Class) {

@@ -33,11 +33,22 @@ type write struct {
 // not come about when ctx ended.
 func (a *appender) append(ctx context.Context, rows *transform.Rows) (sinks.RowErrors, error) {
 	w := &write{appender: a}
-	w.pending, w.refused = split(rows, a.table.ID)
+	return w.finish(ctx, rows, func(ctx context.Context) error {
+		w.round(ctx)
+		return nil
+	})
+}
+
+// finish goes round after round until every row is written or refused. An
+// error of round ends it at once.
+func (w *write) finish(ctx context.Context, rows *transform.Rows, round func(context.Context) error) (sinks.RowErrors, error) {
+	w.pending, w.refused = split(rows, w.table.ID)
 	defer w.end()
 	for len(w.pending) > 0 {
 		before := w.class
-		w.round(ctx)
+		if err := round(ctx); err != nil {
+			return nil, err
+		}
 		if len(w.pending) == 0 {
 			break
 		}
@@ -50,7 +61,7 @@ func (a *appender) append(ctx context.Context, rows *transform.Rows) (sinks.RowE
 		if w.progress || w.class != before {
 			w.try = 0
 		}
-		sleep(ctx, a.config.pacing.of(w.class).pause(w.try))
+		sleep(ctx, w.config.pacing.of(w.class).pause(w.try))
 		w.try++
 	}
 	return w.refused, nil

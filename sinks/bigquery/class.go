@@ -76,6 +76,8 @@ func remedy(err error, class sinks.Class) string {
 		return "wait, or raise the project's BigQuery quota"
 	case class != sinks.Setup:
 		return "it is retried until BigQuery answers"
+	case isDenied(err) && errors.As(err, new(*jobCallError)):
+		return "give the worker's account the roles roles/bigquery.jobUser on the project and roles/bigquery.dataEditor on the dataset"
 	case isDenied(err):
 		return "give the worker's account the role roles/bigquery.dataEditor on the dataset"
 	case isSchema(err):

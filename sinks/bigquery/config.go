@@ -27,7 +27,8 @@ type Config struct {
 	StorageEndpoint string
 	Insecure        bool
 
-	// AppendTimeout bounds one try of an append, and the opening of a stream.
+	// AppendTimeout bounds one try of an append, the opening of a stream, and
+	// one call about a load job.
 	// A try that takes longer is abandoned together with its connection.
 	// 0 means 30 seconds.
 	AppendTimeout time.Duration

@@ -9,4 +9,8 @@
 // and the rows' keys tell copies. What may pass is retried here until the
 // caller's context ends, because the vendor's own retries give up after two
 // seconds and hide the cause.
+//
+// Large amounts are staged and committed together: [Sink.PendingStreams]
+// appends them to streams of their own, where every append has its place, so
+// that what is sent again is not written again.
 package bigquery

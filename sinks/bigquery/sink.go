@@ -123,12 +123,20 @@ func (s *Sink) verify(ctx context.Context, t *transform.Table) error {
 // Write implements [sinks.Sink]. Rows of different tables go their ways apart:
 // one table that is held back does not keep the others.
 func (s *Sink) Write(ctx context.Context, rows *transform.Rows) error {
+	return byTable(rows, func(id transform.TableID) (sinks.RowErrors, error) {
+		return s.appenders[id].append(ctx, rows)
+	})
+}
+
+// byTable writes the rows of all tables at once, and gathers what write says
+// of each table that has any.
+func byTable(rows *transform.Rows, write func(transform.TableID) (sinks.RowErrors, error)) error {
 	var errs [transform.NumTables]error
 	var refused [transform.NumTables]sinks.RowErrors
 	var wg sync.WaitGroup
-	for i, a := range s.appenders {
-		if rows.Len(a.table.ID) > 0 {
-			wg.Go(func() { refused[i], errs[i] = a.append(ctx, rows) })
+	for i := range errs {
+		if id := transform.TableID(i); rows.Len(id) > 0 {
+			wg.Go(func() { refused[i], errs[i] = write(id) })
 		}
 	}
 	wg.Wait()

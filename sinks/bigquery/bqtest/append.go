@@ -10,9 +10,11 @@ import (
 	"cloud.google.com/go/bigquery/storage/apiv1/storagepb"
 	rest "google.golang.org/api/bigquery/v2"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 const (
@@ -29,6 +31,7 @@ type connection struct {
 	number int
 
 	stream string // the full name in the last request that had one
+	id     string // the last part of it
 	ref    tableKey
 	sent   *descriptorpb.DescriptorProto
 	row    protoreflect.MessageDescriptor
@@ -128,28 +131,44 @@ func (c *connection) take(req *storagepb.AppendRowsRequest) reply {
 		return reply{end: true, err: err}
 	}
 	size := proto.Size(req)
-	t, columns, a, err := c.enter(len(rows), size)
+	to, a, err := c.enter(req.GetOffset(), len(rows), size)
 	if err != nil {
 		return reply{end: true, err: err}
 	}
-	b, err := c.bind(columns)
+	b, err := c.bind(to.columns)
 	if err != nil {
 		return reply{end: true, err: err}
 	}
-	bad := c.decode(a, b, columns.TimePartitioning, rows, received)
+	if to.misfit != nil {
+		return c.refusal(to.misfit)
+	}
+	bad := c.decode(a, b, to.columns.TimePartitioning, rows, received)
 	f := c.srv.fault(c.ref, a)
 	bad = c.srv.refuse(c.ref, a, f, bad)
 
-	if len(bad) == 0 && (!f.failed() || f.Written) && !c.write(t, a, rows) {
-		return reply{end: true, err: tableNotFound(c.stream)}
+	var offset *wrapperspb.Int64Value
+	if len(bad) == 0 && (!f.failed() || f.Written) {
+		if offset, err = c.write(to, a, rows); err != nil {
+			r := c.refusal(err)
+			r.end = status.Code(err) == codes.NotFound
+			return r
+		}
 	}
-	r := c.reply(t, f, bad)
+	if f.Late > 0 && len(bad) == 0 {
+		time.AfterFunc(f.Late, func() { _, _ = c.write(to, a, rows) })
+	}
+	r := c.reply(to.table, f, bad, offset)
 	r.due = received.Add(f.Delay)
 	return r
 }
 
+// refusal answers a request with an error, and leaves the connection open.
+func (c *connection) refusal(err error) reply {
+	return reply{err: err, resp: &storagepb.AppendRowsResponse{WriteStream: c.stream, Response: errorResponse(err)}}
+}
+
 // reply says what the client is told of an append.
-func (c *connection) reply(t *table, f *Fault, bad map[int]error) reply {
+func (c *connection) reply(t *table, f *Fault, bad map[int]error, offset *wrapperspb.Int64Value) reply {
 	resp := &storagepb.AppendRowsResponse{WriteStream: c.stream}
 	r := reply{resp: resp, stuck: f.Stuck, end: f.Reset}
 	switch {
@@ -162,7 +181,7 @@ func (c *connection) reply(t *table, f *Fault, bad map[int]error) reply {
 		resp.Response = errorResponse(storageError(codes.InvalidArgument, unspecified, c.stream, rowsRefused))
 		resp.RowErrors = c.srv.listed(c.ref, bad)
 	default:
-		resp.Response = &storagepb.AppendRowsResponse_AppendResult_{AppendResult: &storagepb.AppendRowsResponse_AppendResult{}}
+		resp.Response = &storagepb.AppendRowsResponse_AppendResult_{AppendResult: &storagepb.AppendRowsResponse_AppendResult{Offset: offset}}
 		resp.UpdatedSchema = c.news(t)
 	}
 	return r
@@ -176,12 +195,15 @@ func (c *connection) read(req *storagepb.AppendRowsRequest) ([][]byte, error) {
 	}
 	moved := false
 	if name := req.GetWriteStream(); name != "" && name != c.stream {
-		ref, err := parseStream(name)
+		ref, id, err := parseStream(name)
 		if err != nil {
 			return nil, err
 		}
+		if c.stream != "" && (id != defaultID || c.id != defaultID) {
+			return nil, refuse("only default streams can share a connection")
+		}
 		moved = c.stream != "" && ref != c.ref
-		c.stream, c.ref = name, ref
+		c.stream, c.id, c.ref = name, id, ref
 	}
 	data := req.GetProtoRows()
 	sent := data.GetWriterSchema().GetProtoDescriptor()
@@ -192,7 +214,7 @@ func (c *connection) read(req *storagepb.AppendRowsRequest) ([][]byte, error) {
 		return nil, refuse("AppendRows request too large: %d limit %d", size, maxRequest)
 	case data == nil:
 		return nil, refuse("rows must be given as proto_rows")
-	case req.GetOffset() != nil:
+	case req.GetOffset() != nil && c.id == defaultID:
 		return nil, refuse("an offset cannot be given for the default stream")
 	case sent == nil && c.sent == nil:
 		return nil, refuse("the first request of a connection must have a writer_schema")
@@ -211,15 +233,28 @@ func (c *connection) read(req *storagepb.AppendRowsRequest) ([][]byte, error) {
 	return data.GetRows().GetSerializedRows(), nil
 }
 
-// enter finds the table, counts the request, and returns the definition that
-// the request is to see.
-func (c *connection) enter(rows, size int) (*table, *rest.Table, *Append, error) {
+// A target is where a request's rows go.
+type target struct {
+	table   *table
+	columns *rest.Table // the definition that the request is to see
+
+	pending *pendingStream // nil: the default stream
+	offset  *wrapperspb.Int64Value
+	misfit  error // why the pending stream cannot take rows there
+}
+
+// enter finds the target and counts the request.
+func (c *connection) enter(offset *wrapperspb.Int64Value, rows, size int) (*target, *Append, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.lookUp(c.ref, c.stream)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
+	}
+	to := &target{table: t, columns: t.meta, offset: offset}
+	if err := c.enterPending(to); err != nil {
+		return nil, nil, err
 	}
 	if _, ok := c.seen[t]; !ok {
 		c.seen[t] = t.version
@@ -229,18 +264,39 @@ func (c *connection) enter(rows, size int) (*table, *rest.Table, *Append, error)
 	t.stats.LargestRows = max(t.stats.LargestRows, rows)
 	t.stats.LargestSize = max(t.stats.LargestSize, size)
 	a := &Append{
-		Project: c.ref.project, Dataset: c.ref.dataset, Table: c.ref.table,
+		Project: c.ref.project, Dataset: c.ref.dataset, Table: c.ref.table, Stream: c.stream, Offset: -1,
 		N: t.stats.Appends, Connection: c.number, Bytes: size,
 	}
-	columns := t.meta
+	if offset != nil {
+		a.Offset = offset.GetValue()
+	}
 	switch {
 	case t.lagging > 0:
 		t.lagging--
-		columns = t.before
+		to.columns = t.before
 	case t.lagging < 0 && c.seen[t] < t.version:
-		columns = t.before
+		to.columns = t.before
 	}
-	return t, columns, a, nil
+	return to, a, nil
+}
+
+// enterPending finds the pending stream, if the connection has one. A stream
+// takes rows from the connection that was the last to come, and from none
+// before it. The caller holds the server's mutex.
+func (c *connection) enterPending(to *target) error {
+	if c.id == defaultID {
+		return nil
+	}
+	p, err := c.srv.pending(c.stream, to.table)
+	if err != nil {
+		return err
+	}
+	if c.number < p.owner {
+		return status.Error(codes.Aborted, "Another connection has taken the stream.")
+	}
+	p.owner = c.number
+	to.pending, to.misfit = p, p.fits(to.offset)
+	return nil
 }
 
 // bind ties the rows to the table, once for each pair of the two.
@@ -271,20 +327,35 @@ func (c *connection) decode(a *Append, b *binding, p *rest.TimePartitioning, row
 	return bad
 }
 
-// write makes an append durable. It is false if the table has gone meanwhile.
-func (c *connection) write(t *table, a *Append, rows [][]byte) bool {
+// write puts an append's rows where they belong and returns the offset of the
+// first, nil in a default stream. It fails if table, stream or offset are no
+// longer what they were.
+func (c *connection) write(to *target, a *Append, rows [][]byte) (*wrapperspb.Int64Value, error) {
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d, ok := s.datasets[a.Project+":"+a.Dataset]; !ok || d.tables[a.Table] != t {
-		return false
+	if d, ok := s.datasets[a.Project+":"+a.Dataset]; !ok || d.tables[a.Table] != to.table {
+		return nil, tableNotFound(c.stream)
 	}
-	t.rows = append(t.rows, a.Rows...)
-	t.stats.Written++
+	size := int64(0)
 	for _, row := range rows {
-		t.bytes += int64(len(row))
+		size += int64(len(row))
 	}
-	return true
+	p := to.pending
+	if p == nil {
+		to.table.rows = append(to.table.rows, a.Rows...)
+		to.table.bytes += size
+		to.table.stats.Written++
+		return nil, nil
+	}
+	if err := p.fits(to.offset); err != nil {
+		return nil, err
+	}
+	offset := wrapperspb.Int64(int64(len(p.rows)))
+	p.rows = append(p.rows, a.Rows...)
+	p.bytes += size
+	to.table.stats.Written++
+	return offset, nil
 }
 
 // news returns the table's columns once, if it gained any since the

@@ -14,6 +14,9 @@ import (
 type Append struct {
 	Project, Dataset, Table string
 
+	Stream string // full name of the stream, as the connection gave it
+	Offset int64  // that the request asked for, -1 if for none
+
 	N          int // number of this request among all to its table, from 1
 	Connection int // number of the connection that brought it, unique in the server
 	Bytes      int // size of the request
@@ -48,6 +51,15 @@ type Fault struct {
 	// good.
 	Written bool
 
+	// Late, with Reset, makes the append durable that much later, when its
+	// connection has long ended, if its rows are good and its offset still
+	// fits: a request that lingered on its way.
+	Late time.Duration
+
+	// StreamErrors, if set, is the code that a commit tells of each of its
+	// streams; it commits none of them, and does not fail.
+	StreamErrors storagepb.StorageError_StorageErrorCode
+
 	// RefuseRows are the places of rows that are refused as if they were bad.
 	RefuseRows []int
 }
@@ -55,8 +67,8 @@ type Fault struct {
 // Fault lets a test decide about every append: f returns nil, or what goes
 // wrong with it. Calls of f never overlap, so that it may count, and it may
 // call the server's other methods. It is not asked about appends that are
-// refused as a whole: for their table, their schema or their size, or because
-// the server is down. A nil f removes it.
+// refused as a whole: for their table, their schema, their size or their
+// offset, or because the server is down. A nil f removes it.
 func (s *Server) Fault(f func(a *Append) *Fault) {
 	s.scriptMu.Lock()
 	defer s.scriptMu.Unlock()

@@ -182,15 +182,13 @@ func TestGetWriteStream(t *testing.T) {
 
 // TestUnimplemented would catch a call that hangs or pretends.
 func TestUnimplemented(t *testing.T) {
-	c, ctx := rawClient(t, New(t)), deadline(t)
+	c, ctx := rawClient(t, withTable(t)), deadline(t)
 	for name, call := range map[string]func() error{
-		"create": func() error { _, err := c.CreateWriteStream(ctx, &storagepb.CreateWriteStreamRequest{}); return err },
-		"finalize": func() error {
-			_, err := c.FinalizeWriteStream(ctx, &storagepb.FinalizeWriteStreamRequest{})
-			return err
-		},
-		"commit": func() error {
-			_, err := c.BatchCommitWriteStreams(ctx, &storagepb.BatchCommitWriteStreamsRequest{})
+		"create": func() error {
+			_, err := c.CreateWriteStream(ctx, &storagepb.CreateWriteStreamRequest{
+				Parent:      parent,
+				WriteStream: &storagepb.WriteStream{Type: storagepb.WriteStream_COMMITTED},
+			})
 			return err
 		},
 		"flush": func() error { _, err := c.FlushRows(ctx, &storagepb.FlushRowsRequest{}); return err },

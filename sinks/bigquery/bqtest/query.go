@@ -48,9 +48,14 @@ func (s *Server) OnQuery(f func(q *Query) (*Result, error)) {
 	s.onQuery = f
 }
 
-// A job is one query that was answered, kept until the server closes.
+// A job is one query that was answered, or a load, kept until the server
+// closes. It is guarded by the server's mutex. meta is never changed, but
+// replaced.
 type job struct {
-	meta *rest.Job
+	meta   *rest.Job
+	hidden int // looks at a load that find nothing
+
+	// Of a query.
 	res  *Result
 	cols []*rest.TableFieldSchema
 }
@@ -91,14 +96,17 @@ func limit(n int, most int64) int {
 	return n
 }
 
-// insertJob serves jobs.insert, for queries.
+// insertJob serves jobs.insert, for queries and loads.
 func (s *Server) insertJob(r *http.Request) (any, error) {
 	var in rest.Job
 	if _, err := readBody(r, &in); err != nil {
 		return nil, err
 	}
+	if in.Configuration != nil && in.Configuration.Load != nil {
+		return s.insertLoad(r, &in)
+	}
 	if in.Configuration == nil || in.Configuration.Query == nil {
-		return nil, fail(http.StatusNotImplemented, "notImplemented", "only query jobs are there in this stand-in")
+		return nil, fail(http.StatusNotImplemented, "notImplemented", "only query and load jobs are there in this stand-in")
 	}
 	c := in.Configuration
 	q := &Query{

@@ -169,8 +169,8 @@ func TestQueryRefused(t *testing.T) {
 	if _, err := q.Read(ctx); reason(err) != "400 invalid" {
 		t.Errorf("legacy query: %v, want 400 invalid", err)
 	}
-	if _, err := c.Dataset(ds).Table("t").LoaderFrom(bq.NewGCSReference("gs://x/y")).Run(ctx); reason(err) != "501 notImplemented" {
-		t.Errorf("load job: %v, want 501 notImplemented", err)
+	if _, err := c.Dataset(ds).Table("t").LoaderFrom(bq.NewGCSReference("gs://bkt/y.csv")).Run(ctx); reason(err) != "501 notImplemented" {
+		t.Errorf("load job of CSV: %v, want 501 notImplemented", err)
 	}
 	for _, row := range [][]any{{int64(1), "too many"}, {1}} {
 		s.OnQuery(func(*Query) (*Result, error) {

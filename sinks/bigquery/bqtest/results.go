@@ -20,7 +20,7 @@ func (s *Server) job(r *http.Request) (*job, error) {
 	defer s.mu.Unlock()
 	key := r.PathValue("project") + ":" + r.PathValue("job")
 	j, ok := s.jobs[key]
-	if !ok {
+	if !ok || j.find404(r.URL.Query().Get("location")) {
 		return nil, notFound("Job", key)
 	}
 	return j, nil
@@ -31,22 +31,25 @@ func (s *Server) getJob(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.meta, nil
+	return s.shown(j), nil
 }
 
-// cancelJob answers; all jobs here are done already.
+// cancelJob answers; queries here are done already, and loads go on.
 func (s *Server) cancelJob(r *http.Request) (any, error) {
 	j, err := s.job(r)
 	if err != nil {
 		return nil, err
 	}
-	return &rest.JobCancelResponse{Job: j.meta}, nil
+	return &rest.JobCancelResponse{Job: s.shown(j)}, nil
 }
 
 func (s *Server) queryResults(r *http.Request) (any, error) {
 	j, err := s.job(r)
 	if err != nil {
 		return nil, err
+	}
+	if j.res == nil {
+		return nil, fail(http.StatusBadRequest, "invalid", "Cannot get the query results of a job that is not a query")
 	}
 	from, to, _, err := page(r, len(j.res.Rows))
 	if err != nil {

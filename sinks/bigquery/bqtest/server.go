@@ -21,6 +21,7 @@ type Server struct {
 	rest        *http.Server
 	storage     *grpc.Server
 	conns       connTracker
+	life        context.Context // of everything that was started here
 	stop        context.CancelFunc
 	wg          sync.WaitGroup // of everything that was started here
 	once        sync.Once
@@ -33,9 +34,15 @@ type Server struct {
 	onREST   func(*http.Request) error
 	down     bool
 	switches map[string]*switches
+	streams  map[string]*pendingStream // by their full names
 
-	scriptMu sync.Mutex // guards script, and lets one call of it run at a time
+	storageURL string // of the objects that load jobs read
+
+	scriptMu sync.Mutex // guards what follows, and lets one call of the functions run at a time
 	script   func(*Append) *Fault
+	onCall   func(*Call) *Fault
+	calls    int // last number given to a call
+	onLoad   func(*Load) *LoadFault
 }
 
 // New starts a server that stops at the end of the test.
@@ -65,10 +72,12 @@ func Start() (*Server, error) {
 	s := &Server{
 		restAddr:    restListener.Addr().String(),
 		storageAddr: storageListener.Addr().String(),
+		life:        ctx,
 		stop:        stop,
 		datasets:    map[string]*dataset{},
 		jobs:        map[string]*job{},
 		switches:    map[string]*switches{},
+		streams:     map[string]*pendingStream{},
 	}
 	s.rest = &http.Server{
 		Handler:           s.routes(),

@@ -14,10 +14,12 @@ import (
 // Stats count what was done to a table through the write API.
 type Stats struct {
 	Appends     int // requests, refused and failed ones too
-	Written     int // requests that were made durable
+	Written     int // requests that were made durable, or would be by a commit
 	Connections int // connections that appended to it
 	LargestRows int // most rows of a request
 	LargestSize int // largest request, in bytes
+	Streams     int // streams that were created
+	Commits     int // commits of streams that went through
 }
 
 // CreateTable creates a table or view directly, and its dataset if there is

@@ -21,6 +21,7 @@ type table struct {
 	rows  []map[string]any
 	bytes int64
 	stats Stats
+	loads int // load jobs that were asked for
 }
 
 // tableAnswer gives a table its entity tag in the header.

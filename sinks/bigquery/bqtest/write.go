@@ -31,30 +31,51 @@ const rowsRefused = "Errors found while processing rows. Please refer to the row
 // streamName takes both forms of the default stream's name.
 var streamName = regexp.MustCompile(`^projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)/(?:streams/)?([^/]+)$`)
 
-func parseStream(name string) (tableKey, error) {
+var tablePath = regexp.MustCompile(`^projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)$`)
+
+// defaultID is the last part of a default stream's name.
+const defaultID = "_default"
+
+// parseStream returns the table of a stream, and the stream's own name.
+func parseStream(name string) (tableKey, string, error) {
 	m := streamName.FindStringSubmatch(name)
 	if m == nil {
-		return tableKey{}, storageError(codes.InvalidArgument, unspecified, name, "invalid stream name")
+		return tableKey{}, "", storageError(codes.InvalidArgument, unspecified, name, "invalid stream name")
 	}
-	if m[4] != "_default" {
-		return tableKey{}, storageError(codes.NotFound, storagepb.StorageError_STREAM_NOT_FOUND, name, "Requested entity was not found.")
+	return tableKey{m[1], m[2], m[3]}, m[4], nil
+}
+
+func parseTable(name string) (tableKey, error) {
+	m := tablePath.FindStringSubmatch(name)
+	if m == nil {
+		return tableKey{}, storageError(codes.InvalidArgument, unspecified, name, "invalid table name")
 	}
 	return tableKey{m[1], m[2], m[3]}, nil
 }
 
-// GetWriteStream tells of a table's default stream.
-func (w *writeServer) GetWriteStream(_ context.Context, req *storagepb.GetWriteStreamRequest) (*storagepb.WriteStream, error) {
-	ref, err := parseStream(req.GetName())
+// GetWriteStream tells of a stream.
+func (w *writeServer) GetWriteStream(ctx context.Context, req *storagepb.GetWriteStreamRequest) (*storagepb.WriteStream, error) {
+	ref, id, err := parseStream(req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	s := w.srv
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.lookUp(ref, req.GetName())
-	if err != nil {
-		return nil, err
-	}
+	return serve(ctx, w.srv, ref, &Call{Method: "GetWriteStream", Streams: []string{req.GetName()}}, func(*Fault) (*storagepb.WriteStream, error) {
+		t, err := w.srv.lookUp(ref, req.GetName())
+		if err != nil {
+			return nil, err
+		}
+		if id == defaultID {
+			return defaultStream(t, req), nil
+		}
+		p, err := w.srv.pending(req.GetName(), t)
+		if err != nil {
+			return nil, err
+		}
+		return p.answer(req.GetView()), nil
+	})
+}
+
+func defaultStream(t *table, req *storagepb.GetWriteStreamRequest) *storagepb.WriteStream {
 	out := &storagepb.WriteStream{
 		Name:      req.GetName(),
 		Type:      storagepb.WriteStream_COMMITTED,
@@ -64,7 +85,7 @@ func (w *writeServer) GetWriteStream(_ context.Context, req *storagepb.GetWriteS
 	if req.GetView() == storagepb.WriteStreamView_FULL {
 		out.TableSchema = storageSchema(t.meta.Schema.Fields)
 	}
-	return out, nil
+	return out
 }
 
 // lookUp returns the table of a stream, or why it cannot be written to. The
@@ -92,7 +113,8 @@ func tableNotFound(stream string) error {
 }
 
 func tableOf(stream string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(stream, "/_default"), "/streams")
+	table, _, _ := strings.Cut(stream, "/streams/")
+	return strings.TrimSuffix(table, "/_default")
 }
 
 // storageError returns a status as the service words it: the entity closes
