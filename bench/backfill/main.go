@@ -27,7 +27,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // options are the flags.
@@ -87,8 +86,8 @@ func (o options) bench(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(out, "%d events, %d MiB of NDJSON; medians of %d\n\n", b.export.events, b.export.bytes>>20, o.runs)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "what\tMB/s\tCPU s per GB\tpeak MiB\texpected\t")
+	const line = "%-45s  %5s  %12s  %8s  %s\n"
+	fmt.Fprintf(out, line, "what", "MB/s", "CPU s per GB", "peak MiB", "expected")
 	for _, c := range b.cases() {
 		if !strings.Contains(c.name, o.only) {
 			continue
@@ -104,10 +103,8 @@ func (o options) bench(ctx context.Context, out io.Writer) (err error) {
 				verdict = fmt.Sprintf("at least %.0f: SLOWER", c.expected)
 			}
 		}
-		fmt.Fprintf(table, "%s\t%.0f\t%.1f\t%d\t%s\t\n", c.name, speed, u.cpu.Seconds()*1e9/float64(c.bytes), u.peak>>20, verdict)
-		if err := table.Flush(); err != nil { // a line as soon as it is known
-			return fmt.Errorf("print: %w", err)
-		}
+		fmt.Fprintf(out, line, c.name, fmt.Sprintf("%.0f", speed),
+			fmt.Sprintf("%.1f", u.cpu.Seconds()*1e9/float64(c.bytes)), fmt.Sprint(u.peak>>20), verdict)
 	}
 	return nil
 }
