@@ -1,17 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"leadsync/bench/program"
 )
 
 // worker is a built leadsync.
@@ -21,18 +20,11 @@ type worker struct {
 }
 
 func buildWorker(ctx context.Context, dir string) (*worker, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	binary, err := program.Build(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("find the module: %w", err)
+		return nil, err
 	}
-	w := &worker{binary: filepath.Join(dir, "leadsync"), log: filepath.Join(dir, "log")}
-	//nolint:gosec // the path is one this program made
-	build := exec.CommandContext(ctx, "go", "build", "-o", w.binary, "./cmd/leadsync")
-	build.Dir = strings.TrimSpace(string(root))
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the worker: %w\n%s", err, out)
-	}
-	return w, nil
+	return &worker{binary: binary, log: filepath.Join(dir, "log")}, nil
 }
 
 // command prepares a command of leadsync. Its output goes to the log, from
@@ -97,7 +89,7 @@ func (p *process) stop() (Usage, error) {
 		return Usage{}, fmt.Errorf("the worker ended too soon: %v", p.cmd.ProcessState)
 	default:
 	}
-	peak := peakRSS(p.cmd.Process.Pid)
+	peak := program.PeakRSS(p.cmd.Process.Pid)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return Usage{}, fmt.Errorf("stop the worker: %w", err)
 	}
@@ -113,23 +105,6 @@ func (p *process) stop() (Usage, error) {
 	}
 	state := p.cmd.ProcessState
 	return Usage{CPU: state.UserTime() + state.SystemTime(), PeakRSS: peak}, nil
-}
-
-// peakRSS asks the kernel for the process's high-water mark of resident
-// memory. The resource usage told at its end does not serve: it begins with
-// the memory of the process that started it, which is ours.
-func peakRSS(pid int) int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0 // not Linux
-	}
-	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
-	line, _, _ := bytes.Cut(rest, []byte("kB"))
-	kib, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-	if err != nil {
-		return 0
-	}
-	return kib << 10
 }
 
 // printProfile prints where the worker's CPU time went.

@@ -44,7 +44,7 @@ func export(ctx context.Context, dir string, size, some int64, seed uint64) (x e
 		}
 	}()
 	create := func(name string) *bufio.Writer {
-		f, createErr := os.Create(name) //nolint:gosec // the path is one this program made
+		f, createErr := os.Create(name)
 		err = errors.Join(err, createErr)
 		files = append(files, f)
 		return bufio.NewWriterSize(f, 1<<20)

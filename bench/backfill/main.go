@@ -22,11 +22,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"leadsync/bench/program"
 )
 
 // options are the flags.
@@ -124,15 +125,8 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if b.self, err = os.Executable(); err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
-	}
-	b.leadsync = filepath.Join(b.dir, "leadsync")
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.leadsync, "./cmd/leadsync") //nolint:gosec // the path is one this program made
-	build.Dir = strings.TrimSpace(string(root))
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build leadsync: %w\n%s", err, out)
+	if b.leadsync, err = program.Build(ctx, b.dir); err != nil {
+		return err
 	}
 	b.export, err = export(ctx, b.dir, b.size<<20, min(b.some, b.size)<<20, b.seed)
 	return err
@@ -150,8 +144,7 @@ func (b *bench) cases() []measurement {
 	x := b.export
 	encoded := func(file string) func(context.Context) (usage, error) {
 		return func(ctx context.Context) (usage, error) {
-			u, out, err := measure(ctx, nil, b.self, "-encode", file)
-			return u, errors.Join(err, b.whole(out, err))
+			return b.counted(ctx, "-encode", file)
 		}
 	}
 	list := []measurement{
@@ -186,27 +179,28 @@ func (b *bench) bySQL(ctx context.Context) (usage, error) {
 	if _, _, err := measure(ctx, embedded(warehouse), b.leadsync, "schema", "apply"); err != nil {
 		return usage{}, err
 	}
-	u, out, err := measure(ctx, nil, b.self, "-sql", b.export.ndjson, "-into", warehouse)
-	return u, errors.Join(err, b.whole(out, err))
+	return b.counted(ctx, "-sql", b.export.ndjson, "-into", warehouse)
 }
 
 func embedded(warehouse string) []string {
 	return []string{"SINK=duckdb", "DUCKDB_PATH=" + warehouse, "LOG_LEVEL=warn"}
 }
 
-// whole returns an error unless every event became a row.
-func (b *bench) whole(out []byte, failed error) error {
-	if failed != nil {
-		return nil
+// counted measures this program with these arguments. The error says that not
+// every event became a row.
+func (b *bench) counted(ctx context.Context, args ...string) (usage, error) {
+	u, out, err := measure(ctx, nil, b.self, args...)
+	if err != nil {
+		return usage{}, err
 	}
 	var c count
 	if err := json.Unmarshal(out, &c); err != nil {
-		return fmt.Errorf("read what was counted: %w", err)
+		return usage{}, fmt.Errorf("read what was counted: %w", err)
 	}
 	if n := int64(b.export.events); c.Records != n || c.Written != n || c.Dead != 0 {
-		return fmt.Errorf("of %d events %d were read, %d written, %d dead", n, c.Records, c.Written, c.Dead)
+		return usage{}, fmt.Errorf("of %d events %d were read, %d written, %d dead", n, c.Records, c.Written, c.Dead)
 	}
-	return nil
+	return u, nil
 }
 
 // median measures as often as told and takes every figure for itself.

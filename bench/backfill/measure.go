@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"time"
+
+	"leadsync/bench/program"
 )
 
 // A usage is what a process took of the machine.
@@ -38,7 +39,7 @@ func measure(ctx context.Context, environ []string, name string, args ...string)
 	for {
 		select {
 		case <-ticker.C:
-			u.peak = max(u.peak, peakRSS(cmd.Process.Pid))
+			u.peak = max(u.peak, program.PeakRSS(cmd.Process.Pid))
 			continue
 		case err = <-ended:
 		}
@@ -53,20 +54,3 @@ func measure(ctx context.Context, environ []string, name string, args ...string)
 }
 
 func last(text []byte, n int) []byte { return text[max(0, len(text)-n):] }
-
-// peakRSS asks the kernel for the process's high-water mark of resident
-// memory. The resource usage told at its end does not serve: it begins with
-// the memory of the process that started it, which is ours.
-func peakRSS(pid int) int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0 // not Linux, or at its end
-	}
-	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
-	line, _, _ := bytes.Cut(rest, []byte("kB"))
-	kib, err := strconv.Atoi(string(bytes.TrimSpace(line)))
-	if err != nil {
-		return 0
-	}
-	return kib << 10
-}

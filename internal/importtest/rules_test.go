@@ -34,8 +34,9 @@ var rules = []rule{
 	{"internal/faults", []string{"transform", "sinks/duckdb", "sinks/bigquery/bqtest", "sync/simulate", "sync/pull/pulltest"},
 		"it runs the program as a process of its own, and reads what it has written"},
 	{"internal/importtest", nil, "it reads the others' imports, not their code"},
-	{"bench/backfill", []string{"sync/backfill", "sync/files", "sync/pipeline", "sync/simulate", "transform"}, "it measures the source without a warehouse, in a process of its own"},
-	{"bench", []string{"sinks/bigquery/bqtest", "sync/pull/pulltest", "transform"}, "it runs the program as a process of its own"},
+	{"bench/program", nil, "it runs the program as anybody would"},
+	{"bench/backfill", []string{"bench/program", "sync/backfill", "sync/files", "sync/pipeline", "sync/simulate", "transform"}, "it measures the source without a warehouse, in a process of its own"},
+	{"bench", []string{"bench/program", "sinks/bigquery/bqtest", "sync/pull/pulltest", "transform"}, "it runs the program as a process of its own"},
 	{"cmd/*", []string{"transform", "transform/*", "config", "sinks", "sinks/*", "sinks/*/*", "sync/*", "internal/faults"}, "it puts everything together"},
 }
 
