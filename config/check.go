@@ -23,6 +23,7 @@ const (
 	cloudRunGrace = 10 * time.Second
 	minWatchdog   = time.Second
 	maxWatchdog   = time.Hour
+	maxTasks      = 10_000 // what Cloud Run takes
 )
 
 var (
@@ -30,6 +31,7 @@ var (
 	resourcePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._~+%-]{2,254}$`)
 	datasetPattern  = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 	locationPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	stagingPattern  = regexp.MustCompile(`^gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^?#*\[\]\s\pC]*)?$`)
 )
 
 // checker collects what is wrong. A variable that could not be read at all is
@@ -132,6 +134,10 @@ func (c *Config) checkLimits(k *checker) {
 		"%v is not between %v and %v", c.WatchdogTimeout, minWatchdog, maxWatchdog)
 	k.ok("WATCHDOG_TIMEOUT", c.WatchdogTimeout < minWatchdog || c.WatchdogTimeout >= 2*min(c.BatchDelay, maxBatchDelay),
 		"%v is less than twice BATCH_MAX_DELAY, %v: a batch that waits to be filled would pass for stuck", c.WatchdogTimeout, c.BatchDelay)
+	k.optional("BACKFILL_STAGING", c.BackfillStaging, stagingPattern, "a place in a bucket such as gs://acme-staging/leadsync")
+	k.ok("CLOUD_RUN_TASK_COUNT", c.TaskCount >= 1 && c.TaskCount <= maxTasks, "%d is not between 1 and %d", c.TaskCount, maxTasks)
+	k.ok("CLOUD_RUN_TASK_INDEX", c.TaskIndex >= 0 && c.TaskIndex < max(1, c.TaskCount),
+		"%d is no task of %d: want 0 to %d", c.TaskIndex, c.TaskCount, max(1, c.TaskCount)-1)
 	k.ok("PORT", c.Port >= 0 && c.Port <= 65535, "%d is not between 0 and 65535", c.Port)
 }
 

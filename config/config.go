@@ -110,6 +110,15 @@ type Config struct {
 	// It must be longer than the slowest good write.
 	WatchdogTimeout time.Duration `env:"WATCHDOG_TIMEOUT, default=2m"`
 
+	// BackfillStaging is where backfills put what BigQuery loads:
+	// gs://BUCKET/PREFIX. Empty: they have no such place, and stream.
+	BackfillStaging string `env:"BACKFILL_STAGING"`
+
+	// TaskIndex and TaskCount are a backfill's share: the first task of one is
+	// 0 of 1. Cloud Run sets them in a job.
+	TaskIndex int `env:"CLOUD_RUN_TASK_INDEX, default=0"`
+	TaskCount int `env:"CLOUD_RUN_TASK_COUNT, default=1"`
+
 	// Port is where health and metrics are served; 0 takes any free one.
 	Port int `env:"PORT, default=8080"`
 

@@ -19,7 +19,7 @@ func TestDefaults(t *testing.T) {
 	want := &Config{
 		Sink: "duckdb", Dataset: "jing_leads", DuckDBPath: "leadsync.duckdb", SourceTimezone: "Asia/Shanghai",
 		BatchRows: 500, BatchBytes: 1 << 20, BatchDelay: 250 * time.Millisecond, DuplicateWindow: 100000,
-		MaxMessages: 10000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, WatchdogTimeout: 2 * time.Minute, Port: 8080,
+		MaxMessages: 10000, MaxBytes: 64 << 20, ShutdownTimeout: 9 * time.Second, WatchdogTimeout: 2 * time.Minute, TaskCount: 1, Port: 8080,
 		LogLevel: "info", LogFormat: "auto", Service: "leadsync",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Zone"), cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -41,6 +41,7 @@ func TestEveryVariable(t *testing.T) {
 		"BATCH_MAX_ROWS=7", "BATCH_MAX_BYTES=2MB", "BATCH_MAX_DELAY=1s", "DUPLICATE_WINDOW=0", "DEAD_LETTER_TOPIC=projects/p/topics/dead", "MAX_OUTSTANDING_MESSAGES=14",
 		"MAX_OUTSTANDING_BYTES=16MiB", "SHUTDOWN_TIMEOUT=3s", "WATCHDOG_TIMEOUT=5s", "PORT=0", "LOG_LEVEL=debug", "LOG_FORMAT=json",
 		"CPU_PROFILE_FILE=cpu.pprof", "FIELD_POLICY_FILE=policy.yaml", "PROMOTED_FIELDS=lead_score, envelope.openplatform",
+		"BACKFILL_STAGING=gs://acme-staging/leadsync", "CLOUD_RUN_TASK_INDEX=2", "CLOUD_RUN_TASK_COUNT=3",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -53,6 +54,7 @@ func TestEveryVariable(t *testing.T) {
 		BatchRows: 7, BatchBytes: 2e6, BatchDelay: time.Second, DeadLetterTopic: "projects/p/topics/dead", MaxMessages: 14,
 		MaxBytes: 16 << 20, ShutdownTimeout: 3 * time.Second, WatchdogTimeout: 5 * time.Second, LogLevel: "debug", LogFormat: "json",
 		CPUProfile: "cpu.pprof", PolicyFile: "policy.yaml", PromotedFields: []string{"lead_score", "envelope.openplatform"}, Service: "leadsync",
+		BackfillStaging: "gs://acme-staging/leadsync", TaskIndex: 2, TaskCount: 3,
 	}
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
 	if diff := cmp.Diff(want, got, sameZone, cmpopts.IgnoreUnexported(Config{})); diff != "" {
@@ -146,6 +148,10 @@ func TestRefused(t *testing.T) {
 		{"MAX_OUTSTANDING_BYTES=0", `MAX_OUTSTANDING_BYTES: 0 cannot hold two batches`},
 		{"WATCHDOG_TIMEOUT=500ms", `WATCHDOG_TIMEOUT: 500ms is not between 1s and 1h0m0s`},
 		{"WATCHDOG_TIMEOUT=2h", `WATCHDOG_TIMEOUT: 2h0m0s is not between 1s and 1h0m0s`},
+		{"BACKFILL_STAGING=acme-staging", `BACKFILL_STAGING: "acme-staging" is not a place in a bucket such as gs://acme-staging/leadsync`},
+		{"BACKFILL_STAGING=gs://acme-staging/a*", `BACKFILL_STAGING: "gs://acme-staging/a*" is not a place in a bucket`},
+		{"CLOUD_RUN_TASK_COUNT=0", `CLOUD_RUN_TASK_COUNT: 0 is not between 1 and 10000`},
+		{"CLOUD_RUN_TASK_INDEX=1", `CLOUD_RUN_TASK_INDEX: 1 is no task of 1: want 0 to 0`},
 		{"SHUTDOWN_TIMEOUT=0s", `SHUTDOWN_TIMEOUT: 0s is not between`},
 		{"PORT=65536", `PORT: 65536 is not between 0 and 65535`},
 		{"PORT=-1", `PORT: -1 is not between`},

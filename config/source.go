@@ -61,7 +61,7 @@ func OnCloudRun(environ []string) bool { return newSource(Input{Environ: environ
 
 // prefixes begin the names of our settings only. Other programs have
 // variables that begin with PUBSUB_, LOG_ and the like.
-var prefixes = []string{"BATCH_MAX_", "BIGQUERY_", "DUCKDB_", "MAX_OUTSTANDING_", "OPENPLATFORM_", "FIELD_POLICY_", "PROMOTED_", "DEAD_LETTER_", "DUPLICATE_"}
+var prefixes = []string{"BATCH_MAX_", "BIGQUERY_", "DUCKDB_", "MAX_OUTSTANDING_", "OPENPLATFORM_", "FIELD_POLICY_", "PROMOTED_", "DEAD_LETTER_", "DUPLICATE_", "BACKFILL_"}
 
 // policyKeys begin the names of variables that a field policy may name.
 const policyKeys = "FIELD_POLICY_KEY"

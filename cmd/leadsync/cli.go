@@ -19,6 +19,7 @@ type commandLine struct {
 
 	Demo      demoCommand      `cmd:"" help:"Show everything at work, with nothing set up."`
 	Run       runCommand       `cmd:"" help:"Run the worker: pull, transform, write, acknowledge."`
+	Backfill  backfillCommand  `cmd:"" help:"Load exported events: files, folders, buckets."`
 	Transform transformCommand `cmd:"" help:"Print the rows that events become; write nothing."`
 	Query     queryCommand     `cmd:"" help:"Run a read-only statement on the warehouse."`
 	Explain   explainCommand   `cmd:"" help:"Tell why a row is there, or why it is not."`

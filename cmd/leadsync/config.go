@@ -71,9 +71,12 @@ func (p *process) promote(fields []string) error {
 
 // logger returns the logger that the settings ask for. It names what is set
 // and does nothing.
-func (p *process) logger(cfg *config.Config) *slog.Logger {
+func (p *process) logger(cfg *config.Config) *slog.Logger { return p.loggerTo(p.stderr, cfg) }
+
+// loggerTo returns the logger, writing to w what would go to standard error.
+func (p *process) loggerTo(w io.Writer, cfg *config.Config) *slog.Logger {
 	asJSON := cfg.LogFormat == "json" || cfg.LogFormat == "auto" && (cfg.CloudRun || !isTerminal(p.stderr))
-	logger := newLogger(p.stderr, logOptions{level: cfg.LogLevel, json: asJSON, service: cfg.Service})
+	logger := newLogger(w, logOptions{level: cfg.LogLevel, json: asJSON, service: cfg.Service})
 	for _, w := range cfg.Warnings() {
 		logger.Warn("setting ignored", "cause", w)
 	}

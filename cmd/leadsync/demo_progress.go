@@ -80,6 +80,7 @@ func (c *demoCounts) watch(ctx context.Context, w io.Writer, terminal bool) erro
 	start := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	live := &liveLine{w: w}
 	last, moved, told := int64(-1), start, start
 	for {
 		n := c.published.Load() + c.durable()
@@ -89,15 +90,13 @@ func (c *demoCounts) watch(ctx context.Context, w io.Writer, terminal bool) erro
 		done := c.complete.Load() && c.durable() >= c.published.Load()
 		switch {
 		case terminal:
-			fmt.Fprintf(w, "\r%s\x1b[K", c.line(time.Since(start)))
+			live.show(c.line(time.Since(start)))
 		case done || time.Since(told) >= 2*time.Second:
 			fmt.Fprintln(w, c.line(time.Since(start)))
 			told = time.Now()
 		}
 		if done || ctx.Err() != nil || time.Since(moved) > demoStall {
-			if terminal {
-				fmt.Fprintln(w)
-			}
+			live.keep()
 			if done || ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

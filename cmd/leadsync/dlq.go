@@ -83,13 +83,17 @@ func parseSince(text string, now time.Time, zone *time.Location) (time.Time, err
 	if span, err := time.ParseDuration(text); err == nil && span > 0 {
 		return now.Add(-span), nil
 	}
-	for _, layout := range []string{time.DateOnly, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.RFC3339} {
+	for _, layout := range instantLayouts {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
 		}
 	}
 	return time.Time{}, fmt.Errorf("--since %s: want a span (90m, 24h, 7d), a day (2026-06-01), or a day and time", text)
 }
+
+// instantLayouts are how a day, or a day and time, may be written. What has no
+// offset is in SOURCE_TIMEZONE.
+var instantLayouts = []string{time.DateOnly, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", time.RFC3339}
 
 // dlqTimeout bounds each statement about letters.
 const dlqTimeout = 10 * time.Minute

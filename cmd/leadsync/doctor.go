@@ -15,7 +15,8 @@ type doctorCommand struct {
 func (*doctorCommand) Help() string {
 	return `Tells whether leadsync run would work here: settings, clock, credentials, the subscription and what keeps its messages
 safe, the warehouse, its tables and the right to write them. It prints a line a check - ok, warning, FAIL or skipped -
-and how to mend what is not ok. It changes nothing, writes no row and pulls no message; a worker may run meanwhile.
+and how to mend what is not ok. It changes nothing, writes no row and pulls no message; a worker may run meanwhile. Where
+BACKFILL_STAGING is set it puts an empty object there and deletes it.
 
 The exit status is the number of failures, at most 100; warnings do not count. With nothing set up there is one: run
 needs PUBSUB_SUBSCRIPTION.

@@ -71,6 +71,9 @@ func (d *doctor) enlistBigQuery() {
 	d.ward.add("writing", d.writing, "dataset")
 	d.ward.add("expiry of rows", d.expiry, "dataset")
 	d.ward.add("queries", d.queries, "dataset")
+	if d.cfg.BackfillStaging != "" {
+		d.ward.add("staging bucket", d.staging, "credentials")
+	}
 }
 
 func (d *doctor) enlistEmbedded(online bool) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"strconv"
 	"sync"
 
 	"leadsync/sinks"
@@ -36,14 +38,16 @@ type Staging interface {
 // where BigQuery can load from into the dataset's location.
 //
 // A job's id is made of the load's id, the table and the number of the attempt.
-// BigQuery takes an id once, so whatever fails, and whoever begins the load
-// again while BigQuery remembers the job (about six months), its rows get into
-// a table once. Begin looks for jobs of an earlier life of the load, waits for
-// one that still runs, and if one has loaded a table's rows they are not staged
-// again: Write only counts them, and Commit fails if there are more than that
-// job has loaded. The ledger is loaded last. A table that was dropped and made
-// anew is another table and gets its rows again; rows that were deleted from
-// the table are not loaded again under the same id.
+// BigQuery takes an id once, so a job whose answer was lost is looked up, not
+// run twice. The ledger is loaded last, and a load counts as done with it: Begin
+// looks for the jobs of an earlier life of the load, for as long as BigQuery
+// remembers them (about six months), waits for those that still run, and if the
+// ledger was loaded, nothing is staged or loaded again. Of a life that ended
+// between its first job and its last the rows stay, and are loaded once more,
+// so that every batch of the ledger has rows that were made with it; views show
+// each fact once. Two lives at the same time load their rows twice and the
+// ledger once. When a table was dropped and made anew, everything is loaded
+// again; rows that were deleted from a table are not, under the same id.
 //
 // Staged objects lie in <id>/<random>/, so that two lives of a load never write
 // to the same ones. They are deleted when the commit has succeeded, or when the
@@ -75,8 +79,17 @@ func (l *jobLoader) Begin(ctx context.Context, id string) (sinks.Load, error) {
 		return nil, fmt.Errorf("begin load %q: an id has 1 to 64 letters, digits, - and _", id)
 	}
 	load := newJobLoad(l, id)
-	if err := load.each(commitOrder(), func(t *tableLoad) error { return t.recall(ctx) }); err != nil {
+	err := load.each(commitOrder(), func(t *tableLoad) error { return t.identify(ctx) })
+	if err == nil {
+		load.stamp = load.stampOf(commitOrder())
+		err = load.each(commitOrder(), func(t *tableLoad) error { return t.recall(ctx) })
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("begin load %s: %w", id, err), load.Close())
+	}
+	if ledger := load.tables[transform.SyncBatches]; ledger.loadedBy != "" {
+		load.loaded = true
+		l.config.Logger.Info("rows were loaded before, and are not loaded again", "load", id, "job", ledger.loadedBy)
 	}
 	return load, nil
 }
@@ -91,6 +104,8 @@ type jobLoad struct {
 	life   context.Context // of what is being staged
 	stop   context.CancelCauseFunc
 	tables [transform.NumTables]*tableLoad
+	stamp  string // tells the tables from earlier ones of their names
+	loaded bool   // by an earlier life
 
 	mu      sync.Mutex
 	ended   bool // by Commit or Close: no more rows
@@ -112,6 +127,16 @@ func newJobLoad(l *jobLoader, id string) *jobLoad {
 		}
 	}
 	return load
+}
+
+// stampOf returns what tells these tables from earlier ones of their names: if
+// one of them was dropped, all its loads are to be done again.
+func (l *jobLoad) stampOf(tables []transform.TableID) string {
+	h := fnv.New64a()
+	for _, id := range tables {
+		fmt.Fprintf(h, "%s %s %d ", l.config.Dataset, id, l.tables[id].created.UnixMilli())
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // each calls f for the tables, all at once.

@@ -3,10 +3,8 @@ package bigquery
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -31,10 +29,9 @@ type tableLoad struct {
 
 	// What recall has found out; only load changes it after.
 	location string // of the table
-	stamp    string // tells the table from an earlier one of its name
+	created  time.Time
 	attempt  int    // number of the next job
-	loadedBy string // job of an earlier life of the load, "" if none has succeeded
-	loaded   int64  // rows of it
+	loadedBy string // last job of an earlier life of the load, "" if none has succeeded
 }
 
 // jobID returns the id of the next attempt.
@@ -45,9 +42,6 @@ func (t *tableLoad) jobID() string {
 // recall looks for what an earlier life of the load has done. It waits for a
 // job that still runs: what it reads must stay, and its rows are the load's.
 func (t *tableLoad) recall(ctx context.Context) error {
-	if err := t.identify(ctx); err != nil {
-		return err
-	}
 	var staged []string // by earlier lives, for jobs that are done
 	defer func() { t.remove(ctx, staged) }()
 	for t.attempt = 1; ; t.attempt++ {
@@ -60,24 +54,20 @@ func (t *tableLoad) recall(ctx context.Context) error {
 		}
 		staged = append(staged, t.names(job)...)
 		if job.LastStatus().Err() == nil {
-			t.loadedBy, t.loaded = job.ID(), outputRows(job)
-			t.config.Logger.Info("rows were loaded before, and are not loaded again", "load", t.id, "table", t.table.Name, "job", job.ID(), "rows", t.loaded)
-			return nil
+			t.loadedBy = job.ID()
 		}
 	}
 }
 
-// identify finds out where the table is, and tells it from an earlier one of
-// its name, whose jobs have nothing to do with it.
+// identify finds out where the table is and since when: the jobs of an earlier
+// one of its name have nothing to do with it.
 func (t *tableLoad) identify(ctx context.Context) error {
 	return t.insist(ctx, "look at table "+t.table.Name, func(ctx context.Context) error {
 		live, err := t.sink.dataset.Table(t.table.Name).Metadata(ctx, bq.WithMetadataView(bq.BasicMetadataView))
 		if err != nil {
 			return err
 		}
-		h := fnv.New64a()
-		fmt.Fprintf(h, "%s %s %d", t.config.Dataset, t.table.Name, live.CreationTime.UnixMilli())
-		t.stamp = strconv.FormatUint(h.Sum64(), 36)
+		t.created = live.CreationTime
 		t.location = t.config.Location
 		if t.location == "" {
 			t.location = live.Location
@@ -117,11 +107,8 @@ func (t *tableLoad) wait(ctx context.Context, job *bq.Job) (*bq.Job, error) {
 	return job, nil
 }
 
-// load loads what was staged, or makes sure that it was before.
+// load loads what was staged.
 func (t *tableLoad) load(ctx context.Context) error {
-	if t.loadedBy != "" {
-		return t.compare(t.loadedBy, t.loaded)
-	}
 	uris := t.shards.urls()
 	if len(uris) == 0 {
 		return nil
@@ -133,8 +120,15 @@ func (t *tableLoad) load(ctx context.Context) error {
 			return err
 		}
 		failed := job.LastStatus().Err()
-		if failed == nil {
-			return t.settle(job, uris, begun)
+		switch ours := slices.Equal(uris, sources(job)); {
+		case !ours && (failed != nil || t.table.ID != transform.SyncBatches):
+			// Another life of the load is at work. Only its ledger will do as
+			// well as ours: what it counts was loaded before it.
+			t.attempt++
+			tries--
+			continue
+		case failed == nil:
+			return t.settle(job, ours, begun)
 		}
 		e := newJobError(t, job)
 		if !e.passes() || tries == maxAttempts {
@@ -176,11 +170,12 @@ func (t *tableLoad) loader(uris []string) *bq.Loader {
 }
 
 // settle notes a job that has succeeded.
-func (t *tableLoad) settle(job *bq.Job, uris []string, begun time.Time) error {
-	n := outputRows(job)
-	if !slices.Equal(uris, sources(job)) {
-		return t.compare(job.ID(), n) // another life of the load was first
+func (t *tableLoad) settle(job *bq.Job, ours bool, begun time.Time) error {
+	if !ours {
+		t.config.Logger.Info("rows were loaded by another process at the same time", "load", t.id, "table", t.table.Name, "job", job.ID())
+		return nil
 	}
+	n := outputRows(job)
 	if n != t.rows.Load() {
 		return fmt.Errorf("job %s has loaded %d rows into %s, but %d were staged; look at the table before anything is loaded again", job.ID(), n, t.table.Name, t.rows.Load())
 	}
@@ -191,21 +186,6 @@ func (t *tableLoad) settle(job *bq.Job, uris []string, begun time.Time) error {
 	}
 	t.config.Observer.Appended(t.table.ID, int(n), bytes, took)
 	t.config.Logger.Info("rows were loaded", "load", t.id, "table", t.table.Name, "job", job.ID(), "rows", n, "bytes", bytes, "took", took.Round(time.Millisecond).String())
-	return nil
-}
-
-// compare makes sure that a job of another life of the load has not loaded
-// fewer rows than this one has. The ledger's need not be as many: batches are
-// cut by the clock.
-func (t *tableLoad) compare(job string, loaded int64) error {
-	given := t.rows.Load()
-	if t.table.ID == transform.SyncBatches || t.table.ID == transform.BackfillCheckpoints || given == loaded {
-		return nil
-	}
-	if given > loaded {
-		return fmt.Errorf("job %s of an earlier life of the load has loaded %d rows into %s, but now there are %d; begin the load again under another id", job, loaded, t.table.Name, given)
-	}
-	t.config.Logger.Warn("an earlier life of the load has loaded more rows", "load", t.id, "table", t.table.Name, "job", job, "loaded", loaded, "rows", given)
 	return nil
 }
 

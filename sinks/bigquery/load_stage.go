@@ -81,7 +81,7 @@ func (t *tableLoad) stage(ctx context.Context, rows *transform.Rows) (refused si
 	var to *shard
 	flush := func() error {
 		defer func() { *buf = (*buf)[:0] }()
-		if t.loadedBy != "" || len(*buf) == 0 {
+		if t.loaded || len(*buf) == 0 {
 			return nil
 		}
 		var err error
