@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,14 +86,17 @@ func runBackfill(t *testing.T, environ []string, args ...string) (status int, ou
 	return startBackfill(t, environ, args...).wait()
 }
 
-// backfillKills is how often a backfill is killed: ten times, and with
-// LEADSYNC_TEST_LONG=1 fifty times.
+// backfillKills is how often a backfill into BigQuery is killed: ten times, and
+// with LEADSYNC_TEST_LONG=1 fifty times.
 func backfillKills() int {
 	if os.Getenv("LEADSYNC_TEST_LONG") != "" {
-		return 50
+		return embeddedKills
 	}
 	return 10
 }
+
+// embeddedKills is how often one into the embedded warehouse is.
+const embeddedKills = 50
 
 // killBackfill runs a backfill that is killed at random moments, so many times,
 // and then once until it ends. It is held back so that most of the kills hit it
@@ -156,7 +161,7 @@ func TestBackfillKilledEmbedded(t *testing.T) {
 	if status, out := runBackfill(t, append(environ, "DUCKDB_PATH="+clean), h.dir); status != exitDeadLetters {
 		t.Fatalf("clean run: status %d\n%s", status, out)
 	}
-	killBackfill(t, append(environ, "DUCKDB_PATH="+path), backfillKills(), h, smallPieces...)
+	killBackfill(t, append(environ, "DUCKDB_PATH="+path), embeddedKills, h, smallPieces...)
 	viewsOf(t, clean, perCopy).same(t, viewsOf(t, path, perCopy))
 	reconciled(t, path)
 }
@@ -265,11 +270,25 @@ func reconciled(t *testing.T, path string) {
 // newStorage returns a Cloud Storage with a bucket for staging.
 func newStorage(t *testing.T) *fakestorage.Server {
 	t.Helper()
-	storage, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Writer: io.Discard})
+	var storage *fakestorage.Server
+	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/storage/v1/") {
+			r.Host = "storage.googleapis.com" // which makes of it a read by bucket and key
+		}
+		storage.HTTPHandler().ServeHTTP(w, r)
+	}))
+	storage, err := fakestorage.NewServerWithOptions(fakestorage.Options{
+		NoListener: true, ExternalURL: "http://" + front.Listener.Addr().String(), Writer: io.Discard,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(storage.Stop)
+	front.Start()
+	t.Cleanup(func() {
+		front.CloseClientConnections()
+		front.Close()
+		storage.Stop()
+	})
 	storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "staging"})
 	return storage
 }
