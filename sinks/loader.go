@@ -6,9 +6,9 @@ import "context"
 // committed. Its methods may be called concurrently.
 type Loader interface {
 	// Begin begins a load. id, at most 64 letters, digits, - and _, tells it
-	// from others: a load whose commit was once begun and that is begun again
-	// with the same id is the same one, and must be given the same rows; they
-	// are not written again if they have been.
+	// from others: the same id must mean the same rows. A loader that can tell
+	// that the load was committed before takes the rows again and writes
+	// nothing; rows of one that was not committed whole may be written again.
 	Begin(ctx context.Context, id string) (Load, error)
 
 	// Close releases what the loader holds. Call it once, after every load
