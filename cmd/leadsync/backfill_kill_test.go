@@ -133,8 +133,8 @@ func killBackfill(t *testing.T, environ []string, kills int, h *history, args ..
 	if status != exitDeadLetters && status != 0 {
 		t.Fatalf("status %d", status)
 	}
-	if !strings.Contains(out, "already there") {
-		t.Log("the last run found nothing done: no run lived long enough on this machine")
+	if !strings.Contains(out, "already there") && !raceDetector { // under which a run may be too slow to get anything done
+		t.Error("the last run found nothing done")
 	}
 	if killed < kills/3 {
 		t.Errorf("%d kills of %d hit anything", killed, kills)
