@@ -27,26 +27,32 @@ func TestConformance(t *testing.T) {
 func TestConformanceFaulty(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		server, c := start(t)
-		faults := []*bqtest.Fault{
-			{Code: codes.Unavailable},
-			{Code: codes.Unavailable, Written: true},
-			{Code: codes.Internal, Reset: true},
-			{Code: codes.ResourceExhausted},
-			{Reset: true, Written: true},
-			{Code: codes.Aborted},
-			{Delay: 3 * time.Millisecond},
-			{Code: codes.DeadlineExceeded, Reset: true, Written: true},
-		}
-		n := 0
-		server.Fault(func(*bqtest.Append) *bqtest.Fault {
-			if n++; n%3 != 0 {
-				return nil
-			}
-			return faults[n/3%len(faults)]
-		})
+		failing(server)
 		h := harness(t, server, c)
 		h.Copies = true
 		return h
+	})
+}
+
+// failing makes every third append fail, each time in another way; more are
+// ways besides those that every append knows.
+func failing(server *bqtest.Server, more ...*bqtest.Fault) {
+	faults := append([]*bqtest.Fault{
+		{Code: codes.Unavailable},
+		{Code: codes.Unavailable, Written: true},
+		{Code: codes.Internal, Reset: true},
+		{Code: codes.ResourceExhausted},
+		{Reset: true, Written: true},
+		{Code: codes.Aborted},
+		{Delay: 3 * time.Millisecond},
+		{Code: codes.DeadlineExceeded, Reset: true, Written: true},
+	}, more...)
+	n := 0
+	server.Fault(func(*bqtest.Append) *bqtest.Fault {
+		if n++; n%3 != 0 {
+			return nil
+		}
+		return faults[n/3%len(faults)]
 	})
 }
 

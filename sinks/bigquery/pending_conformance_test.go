@@ -104,24 +104,8 @@ func TestPendingConformance(t *testing.T) {
 func TestPendingConformanceFaulty(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		server, c := start(t)
-		faults := []*bqtest.Fault{
-			{Code: codes.Unavailable},
-			{Code: codes.Unavailable, Written: true},
-			{Code: codes.Internal, Reset: true},
-			{Code: codes.ResourceExhausted},
-			{Reset: true, Written: true},
-			{Code: codes.Aborted},
-			{Delay: 3 * time.Millisecond},
-			{Code: codes.DeadlineExceeded, Reset: true, Written: true},
-			{Code: codes.Unavailable, Reset: true, Late: 5 * time.Millisecond},
-		}
-		n, calls := 0, 0
-		server.Fault(func(*bqtest.Append) *bqtest.Fault {
-			if n++; n%3 != 0 {
-				return nil
-			}
-			return faults[n/3%len(faults)]
-		})
+		failing(server, &bqtest.Fault{Code: codes.Unavailable, Reset: true, Late: 5 * time.Millisecond})
+		calls := 0
 		server.OnCall(func(call *bqtest.Call) *bqtest.Fault {
 			if calls++; call.Method == "GetWriteStream" || calls%3 != 0 {
 				return nil
