@@ -96,9 +96,12 @@ func inName(r rune) bool {
 //
 // It changes the one definition that everything else is made from. So call it
 // at the program's start, before anything else of this package is used, and
-// never concurrently with it. The error names the field that cannot be
-// promoted; nothing was changed then.
+// never concurrently with it; without fields it does nothing, at any time. The
+// error names the field that cannot be promoted; nothing was changed then.
 func Promote(fields ...string) error {
+	if len(fields) == 0 {
+		return nil
+	}
 	cols := tables[EventsLog].Columns
 	promoted := make(map[int]Field)
 	for _, s := range fields {
