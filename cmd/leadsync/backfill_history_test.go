@@ -71,13 +71,15 @@ func (h *history) join(t *testing.T, other *history) {
 	h.payloads = append(h.payloads, other.payloads...)
 }
 
-// onOneLine returns a payload on one line.
+// onOneLine returns a payload on one line, without white space around it, which
+// belongs to no record of a file: with it, one that is broken off would be
+// another letter when the worker receives it.
 func onOneLine(payload []byte) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, payload) == nil {
 		return b.Bytes()
 	}
-	return bytes.ReplaceAll(payload, []byte("\n"), []byte(" "))
+	return bytes.TrimSpace(bytes.ReplaceAll(payload, []byte("\n"), []byte(" ")))
 }
 
 func lines(payloads [][]byte) []byte {

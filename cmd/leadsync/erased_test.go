@@ -167,7 +167,7 @@ func TestRunEndsWhileItAwaitsTombstones(t *testing.T) {
 	})
 	w := c.launch(t)
 	eventually(t, "it has asked for the tombstones", asked.Load)
-	if took := w.stop(t); took > 3*time.Second {
+	if took := w.stop(t); took > 5*time.Second {
 		t.Errorf("ended after %v", took)
 	}
 }

@@ -322,7 +322,7 @@ func TestRunEndsWhileWarehouseIsAway(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	c.apply(t)
-	c.environ = append(c.environ, "SHUTDOWN_TIMEOUT=2s")
+	c.environ = append(c.environ, "SHUTDOWN_TIMEOUT=6s")
 	w := c.start(t)
 	c.bigquery.Down(true)
 	c.publish(0, 30)
@@ -330,7 +330,7 @@ func TestRunEndsWhileWarehouseIsAway(t *testing.T) {
 		_, metrics := w.get(t, "/metrics")
 		return strings.Contains(metrics, "leadsync_outstanding_messages 30")
 	})
-	if took := w.stop(t); took > 2*time.Second {
+	if took := w.stop(t); took > 6*time.Second {
 		t.Errorf("ended after %v", took)
 	}
 	for _, m := range c.pubsub.Messages() {
