@@ -5,7 +5,7 @@ func delivery() []Column {
 	return []Column{
 		{Name: "message_id", Type: String, Delivery: true, Description: "Pub/Sub's id of the message that brought this copy; NULL in a backfill from files."},
 		{Name: "published_at", Type: Timestamp, Delivery: true, Description: "When the message was published to Pub/Sub; NULL where unknown."},
-		{Name: "ingested_at", Type: Timestamp, Delivery: true, Description: "When leadsync made this row. Of several copies the first ingested is the one that views show."},
+		{Name: "ingested_at", Type: Timestamp, Delivery: true, Description: "When leadsync made this row. Of several copies the first ingested is the one that views show, of those with a published_at if any has one."},
 		{Name: "ingest_source", Type: String, Delivery: true, Description: "The way this copy came in: pubsub, push, backfill or replay (of a dead letter)."},
 	}
 }

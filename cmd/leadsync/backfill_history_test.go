@@ -24,6 +24,9 @@ type history struct {
 	payloads [][]byte // those in the files, each on one line
 }
 
+// published is when every event of a history was, wherever that is told.
+var published = time.Date(2026, 11, 1, 0, 0, 0, 5e8, time.UTC)
+
 // newHistory writes n events, besides copies and poison. Most of them are in
 // files that can be read from their middle.
 func newHistory(t *testing.T, seed uint64, n int) *history {
@@ -102,8 +105,8 @@ func array(payloads [][]byte) []byte {
 
 func pushed(payloads [][]byte) (out []byte) {
 	for i, p := range payloads {
-		out = fmt.Appendf(out, `{"message":{"data":%q,"messageId":"m%d","publishTime":"2026-11-01T00:00:00.5Z"},"subscription":"projects/a/subscriptions/s"}`+"\n",
-			base64.StdEncoding.EncodeToString(p), i)
+		out = fmt.Appendf(out, `{"message":{"data":%q,"messageId":"m%d","publishTime":%q},"subscription":"projects/a/subscriptions/s"}`+"\n",
+			base64.StdEncoding.EncodeToString(p), i, published.Format(time.RFC3339Nano))
 	}
 	return out
 }

@@ -30,6 +30,23 @@ type event struct {
 // send transforms the event and appends its rows. minute is when this copy of
 // it came in.
 func (e event) send(t testing.TB, tr *transform.Transformer, rows *transform.Rows, tenant string, minute int) {
+	t.Helper()
+	at := start.Add(time.Duration(e.second) * time.Second)
+	e.deliver(t, tr, rows, tenant, transform.Delivery{
+		MessageID: fmt.Sprint("m", minute), PublishedAt: at, IngestedAt: at.Add(time.Duration(minute) * time.Minute), Source: "pubsub",
+	})
+}
+
+// load appends the event's rows as a file that does not tell when it was
+// published, loaded so many minutes after it happened.
+func (e event) load(t testing.TB, tr *transform.Transformer, rows *transform.Rows, tenant string, minute int) {
+	t.Helper()
+	at := start.Add(time.Duration(e.second) * time.Second)
+	e.deliver(t, tr, rows, tenant, transform.Delivery{IngestedAt: at.Add(time.Duration(minute) * time.Minute), Source: "backfill"})
+}
+
+func (e event) deliver(t testing.TB, tr *transform.Transformer, rows *transform.Rows, tenant string, delivery transform.Delivery) {
+	t.Helper()
 	data := map[string]any{"object_name": "lead", "entity_id": e.entity}
 	if e.object != "" {
 		data["object_name"] = e.object
@@ -44,10 +61,7 @@ func (e event) send(t testing.TB, tr *transform.Transformer, rows *transform.Row
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := start.Add(time.Duration(e.second) * time.Second)
-	if _, err := tr.Transform(rows, payload, transform.Delivery{
-		MessageID: fmt.Sprint("m", minute), PublishedAt: at, IngestedAt: at.Add(time.Duration(minute) * time.Minute), Source: "pubsub",
-	}); err != nil {
+	if _, err := tr.Transform(rows, payload, delivery); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -172,8 +186,8 @@ func TestNarrowTransitions(t *testing.T) {
 	}
 }
 
-// Catches a view that shows another copy than the one first ingested, or more
-// than one.
+// Catches a view that shows another copy than the one first ingested, one from a
+// file although there is one that was published, or more than one.
 func TestFirstCopy(t *testing.T) {
 	db := open(t, duckdb.Config{Path: duckdb.InMemory})
 	defer db.Close()
@@ -181,6 +195,7 @@ func TestFirstCopy(t *testing.T) {
 	for _, minute := range []int{7, 3, 5, 3} {
 		var rows transform.Rows
 		life[0].send(t, tr, &rows, "941", minute)
+		life[0].load(t, tr, &rows, "941", minute-3)
 		if err := db.Write(t.Context(), &rows); err != nil {
 			t.Fatal(err)
 		}
@@ -219,14 +234,14 @@ func TestDay(t *testing.T) {
 }
 
 // An arrival is a way for events to come in: batches of their places, each
-// place as often as its event was delivered.
+// place as often as its event was delivered; ^ of a place is a copy from a file.
 type arrival struct {
 	events  []event
 	batches [][]int
 }
 
 // Catches a view that depends on the order in which events arrive, on how
-// often, how late, or on how they are put into batches: whatever the way,
+// often, how late, in part from files, or on how they are put into batches: whatever the way,
 // every view shows the same but for the delivery. A view added later is among
 // them. Each scenario is a tenant of its own, and all are read at once, since
 // to plan a query takes longer than to run it.
@@ -243,7 +258,10 @@ func TestViewsWhateverTheArrival(t *testing.T) {
 		write := func(db *duckdb.DB, places []int, minute int) int {
 			var rows transform.Rows
 			for _, i := range places {
-				minute++
+				if minute++; i < 0 {
+					a.events[^i].load(t, tr, &rows, tenant, minute)
+					continue
+				}
 				a.events[i].send(t, tr, &rows, tenant, minute)
 			}
 			minute += 300 // the next batch comes in hours later
@@ -288,6 +306,11 @@ var drawArrival = rapid.Custom(func(t *rapid.T) arrival {
 		var copies []int
 		for range rapid.IntRange(1, 3).Draw(t, "copies") {
 			copies = append(copies, half...)
+		}
+		for _, i := range half {
+			if rapid.Bool().Draw(t, "from a file too") {
+				copies = append(copies, ^i)
+			}
 		}
 		if len(copies) > 0 {
 			places = append(places, rapid.Permutation(copies).Draw(t, "places")...)

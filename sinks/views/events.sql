@@ -1,4 +1,5 @@
--- Every lead and account event once: of several copies the one first ingested.
+-- Every lead and account event once: of several copies the one first ingested, of those that know when the event
+-- was published if any does.
 --
 -- @events_log
 SELECT
