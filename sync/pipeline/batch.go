@@ -15,7 +15,7 @@ type batch struct {
 	rows    transform.Rows        // of events, and dead letters of what is none
 	closing transform.Rows        // written after rows: dead letters of refused rows, the ledger
 	entries []entry               // in order of their rows
-	seen    map[[16]byte]struct{} // the batch's events
+	seen    map[[16]byte]struct{} // the keys of the batch's events
 	tallies tallies
 	run     []*Message // messages to settle in one call
 }
@@ -26,7 +26,7 @@ type entry struct {
 	settler    Settler
 	end        transform.Mark // rows of the batch up to and with this message's
 	occurredAt time.Time      // zero where no row was made of it
-	key        [16]byte       // of the event, or of the dead letter of what is none
+	key        [16]byte       // of the event, as eventKey returns it, or of the dead letter of what is none
 	tally      int32          // place among the batch's tallies
 }
 
@@ -48,21 +48,41 @@ func (p *Pipeline) add(b *batch, t *transform.Transformer, m *Message, settler S
 		e.tally = b.tallies.unknown()
 		p.addDead(b, &e, err, now)
 	} else {
-		e.key, e.tally = event.ID, b.tallies.find(event.OccurredAt, event.Type)
+		e.key, e.tally = eventKey(event.ID, m), b.tallies.find(event.OccurredAt, event.Type)
 		if event.Erased || p.cfg.Wants != nil && !p.cfg.Wants(&event) {
 			m.Outcome = Filtered
 			b.rows.Cut(before)
-		} else if _, again := b.seen[event.ID]; again || p.window.has(event.ID) {
+		} else if p.stands(b, e.key) || e.key != event.ID && p.stands(b, event.ID) {
 			m.Outcome = Duplicate
 			b.rows.Cut(before)
 		} else {
 			m.Outcome = Written
-			b.seen[event.ID] = struct{}{}
+			b.seen[e.key] = struct{}{}
 			e.occurredAt = event.OccurredAt
 		}
 	}
 	e.end = b.rows.Mark()
 	b.entries = append(b.entries, e)
+}
+
+// eventKey returns what tells a message's event from others: its identity, or
+// another key where the message does not tell when the event was published. A
+// copy that does is no duplicate of one that does not, since the time orders
+// events of the same second; the other way round it is.
+func eventKey(id [16]byte, m *Message) [16]byte {
+	if m.PublishedAt.IsZero() {
+		id[0] ^= 1
+	}
+	return id
+}
+
+// stands reports whether an event of that key is in the batch, or was made
+// durable lately.
+func (p *Pipeline) stands(b *batch, key [16]byte) bool {
+	if _, is := b.seen[key]; is {
+		return true
+	}
+	return p.window.has(key)
 }
 
 // entryOf returns the entry that a row of the batch belongs to.

@@ -33,7 +33,8 @@ type Config struct {
 	// DuplicateWindow is how many of the latest events and dead letters are
 	// remembered for up to 10 minutes once they are durable, so that another
 	// message about one of them is a duplicate at once and its rows are not
-	// written again. It takes 20 to 50 bytes each. 0: none are.
+	// written again, unless it is the first to tell when the event was
+	// published. It takes 20 to 50 bytes each. 0: none are.
 	//
 	// Rows that somebody deletes from the warehouse meanwhile are not brought
 	// back by messages that come within that time.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,48 @@ func TestDuplicatesAcrossBatches(t *testing.T) {
 		settler.once(t, slices.Concat(first, second, third, late))
 		ledger(t, memory)
 	})
+}
+
+// Copies that tell when the event was published come between those that do not,
+// as files give them, in one batch and in several. Catches one that is dropped
+// although it alone tells the time, and copies that are written for nothing.
+func TestDuplicatesKeepPublishTime(t *testing.T) {
+	for name, rows := range map[string]int{"one batch": 6, "several": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory, settler := sinktest.NewMemory(t), newRecorder()
+				var msgs []*Message
+				at := time.Now()
+				for _, published := range []time.Time{{}, {}, at, {}, at, at.Add(time.Second)} {
+					m := messages(1)[0]
+					m.ID, m.PublishedAt = strconv.Itoa(len(msgs)), published
+					msgs = append(msgs, m)
+				}
+				p := start(Config{Sink: memory, MaxRows: rows, DuplicateWindow: 1000})
+				err := p.Run(t.Context(), source(func(ctx context.Context, submit Submit) error {
+					for together := range slices.Chunk(msgs, rows) {
+						if err := submit(ctx, together, settler); err != nil {
+							return err
+						}
+						synctest.Wait() // until they are written, if they fill a batch
+					}
+					return nil
+				}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, want := range []Outcome{Written, Duplicate, Written, Duplicate, Duplicate, Duplicate} {
+					if got := msgs[i].Outcome; got != want {
+						t.Errorf("copy %d is %v, want %v", i, got, want)
+					}
+				}
+				if n := len(memory.Rows(transform.EventsLog)); n != 2 {
+					t.Errorf("%d rows, want 2", n)
+				}
+				ledger(t, memory)
+			})
+		})
+	}
 }
 
 // BenchmarkWindow is what the window costs an event: looked for among 100,000
