@@ -239,7 +239,9 @@ func TestErase(t *testing.T) {
 	path := filepath.Join(dir, "w.duckdb")
 	environ := []string{"SINK=duckdb", "DUCKDB_PATH=" + path}
 	var payloads [][]byte
-	for d := range simulate.New(simulate.Options{Seed: 5, Events: 800, Now: time.Now().Truncate(24 * time.Hour)}).Deliveries() {
+	// On other days some of the tenant's own dead letters are about the lead.
+	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	for d := range simulate.New(simulate.Options{Seed: 5, Events: 800, Now: day}).Deliveries() {
 		payloads = append(payloads, d.Payload)
 	}
 	ingest(t, path, payloads)

@@ -22,7 +22,7 @@ type embedded struct {
 
 // wanted are the columns that are looked at; reading all would take most of
 // the test's time.
-var wanted = map[string]string{"events_log": "event_id, message_id", "dead_letters": "dead_letter_id, message_id", "sync_batches": "*"}
+var wanted = map[string]string{"events_log": "event_id, message_id, ingested_at", "dead_letters": "dead_letter_id, message_id, dead_at", "sync_batches": "*"}
 
 // Rows returns the rows of a table, with the columns that are wanted; none if
 // it has not been created yet.

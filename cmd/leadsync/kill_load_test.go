@@ -162,30 +162,38 @@ func (k *killed) check(n int) {
 	k.t.Logf("end %d: %d messages acknowledged, %d lost; %d facts in the warehouse", n, len(acked), lost, len(facts))
 }
 
-// unacked returns the messages whose rows are in the warehouse and which are
-// not acknowledged.
-func (k *killed) unacked() map[string]bool {
+// unacked returns the messages whose rows were made since then and are in the
+// warehouse, and which are not acknowledged.
+func (k *killed) unacked(since time.Time) map[string]bool {
 	acked := k.acknowledged()
 	ids := map[string]bool{}
-	for _, messages := range k.durable() {
-		for _, id := range messages {
-			if !acked[id] {
-				ids[id] = true
+	for _, copies := range k.durable() {
+		for _, c := range copies {
+			if !acked[c.message] && !c.made.Before(since) {
+				ids[c.message] = true
 			}
 		}
 	}
 	return ids
 }
 
+// copied is a row of an event or dead letter in the warehouse.
+type copied struct {
+	message string // that brought it
+	made    time.Time
+}
+
 // durable returns the events and dead letters that are in the warehouse, by
-// their ids, with the messages that brought them.
-func (k *killed) durable() map[string][]string {
-	facts := map[string][]string{}
+// their ids, with their copies.
+func (k *killed) durable() map[string][]copied {
+	facts := map[string][]copied{}
 	k.stored(func(w stored) {
-		for table, key := range map[string]string{"events_log": "event_id", "dead_letters": "dead_letter_id"} {
-			for _, row := range w.Rows(table) {
-				id := row[key].(string)
-				facts[id] = append(facts[id], row["message_id"].(string))
+		for _, table := range []struct{ name, key, made string }{
+			{"events_log", "event_id", "ingested_at"}, {"dead_letters", "dead_letter_id", "dead_at"},
+		} {
+			for _, row := range w.Rows(table.name) {
+				id := row[table.key].(string)
+				facts[id] = append(facts[id], copied{row["message_id"].(string), row[table.made].(time.Time)})
 			}
 		}
 	})
