@@ -39,21 +39,16 @@ func (l *liveLine) Write(b []byte) (int, error) {
 }
 
 // clear takes the line away.
-func (l *liveLine) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.line) > 0 {
-		_, _ = io.WriteString(l.w, "\r\x1b[K")
-		l.line = l.line[:0]
-	}
-}
+func (l *liveLine) clear() { l.end("\r\x1b[K") }
 
 // keep leaves the line where it is; what follows is below.
-func (l *liveLine) keep() {
+func (l *liveLine) keep() { l.end("\n") }
+
+func (l *liveLine) end(with string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.line) > 0 {
-		_, _ = io.WriteString(l.w, "\n")
+		_, _ = io.WriteString(l.w, with)
 		l.line = l.line[:0]
 	}
 }
